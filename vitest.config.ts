@@ -1,0 +1,37 @@
+import { defineConfig } from 'vitest/config'
+
+// workspace packages resolve to their sources, so unit tests need no build
+const conditions = ['@mcp-worker/source', 'node', 'import', 'module', 'default']
+
+export default defineConfig({
+  test: {
+    globalSetup: ['./scripts/require-node.ts'],
+    testTimeout: 20_000,
+    projects: [
+      {
+        extends: true,
+        resolve: { conditions },
+        ssr: { resolve: { conditions } },
+        test: {
+          name: 'unit',
+          include: ['packages/*/test/**/*.test.ts'],
+          exclude: ['**/*.built.test.ts', '**/node_modules/**'],
+        },
+      },
+      {
+        // tests that start threads or processes run on what is published: the built output
+        extends: true,
+        test: {
+          name: 'built',
+          include: ['apps/*/test/**/*.test.ts', 'packages/*/test/**/*.built.test.ts'],
+        },
+      },
+    ],
+    reporters: ['default', './scripts/plain-reporter.ts'],
+    coverage: {
+      provider: 'v8',
+      include: ['packages/*/src/**', 'apps/*/src/**'],
+      reporter: ['text', 'json-summary'],
+    },
+  },
+})
