@@ -1,7 +1,9 @@
 import { defineConfig } from 'tsup'
 
 export default defineConfig({
-  entry: ['src/index.ts', 'src/sqlite/index.ts', 'src/testing/index.ts', 'src/keeper/thread.ts', 'src/sqlite/resident.ts', 'src/host/thread-main.ts'],
+  // file by file: dist mirrors src, so that threads find their entries beside the code that starts them
+  entry: ['src/**/*.ts'],
+  bundle: false,
   format: ['esm'],
   target: 'node22',
   // tsup strips `node:` by default, which breaks `node:sqlite`

@@ -1,0 +1,3 @@
+export interface Keeper {
+  readonly placeholder: true
+}
