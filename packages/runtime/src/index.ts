@@ -1,0 +1,6 @@
+export * from './task.js'
+export * from './errors.js'
+export * from './plugin.js'
+export * from './queue.js'
+export * from './clock.js'
+export { scanJson, canonicalJson, MAX_DEPTH, MAX_PAYLOAD_BYTES, MAX_RESULT_BYTES } from './json.js'

@@ -1,0 +1,158 @@
+import { randomUUID } from 'node:crypto'
+import { resolve } from 'node:path'
+import type { MessagePort } from 'node:worker_threads'
+import { fromWire } from '../error-wire.js'
+import { WorkerError } from '../errors.js'
+import type { Claim, Capabilities, QueueContext, QueueDriver, Wake } from '../queue.js'
+import type { Answer, FromResident, Op, OpName, ResidentData } from './messages.js'
+import type { SqliteDurability } from './schema.js'
+
+export interface SqliteQueueOptions {
+  /** The queue's file; its folder is made. Several processes of one host may share it. */
+  readonly path: string
+  /** `power` (default): an accepted task survives a power cut. `process`: a killed process; the last moments may be lost with the power. */
+  readonly durability?: SqliteDurability
+  /** Submits are refused when the disk has less free space than this. Default 64 MiB. */
+  readonly reserveBytes?: number
+}
+
+/**
+ * The embedded queue: a SQLite file, no server. This is its main-thread side: it only posts batches to the keeper thread and hands out the
+ * answers; `resident.ts` has the connection.
+ */
+export function sqliteQueue(options: SqliteQueueOptions): QueueDriver {
+  const durability = options.durability ?? 'power'
+  const line = createLine()
+  const { call } = line
+  let context: QueueContext | null = null
+  let claimsOpen = 0
+
+  async function open(given: QueueContext): Promise<void> {
+    context = given
+    const data: ResidentData = {
+      path: resolve(options.path),
+      durability,
+      limits: given.limits,
+      owner: randomUUID(),
+      reserveBytes: options.reserveBytes ?? 64 * 1024 * 1024,
+    }
+    const port = await given.keeper.attach(new URL('./resident.js', import.meta.url), data)
+    line.connect(port, given.onFatal)
+  }
+
+  async function claim(request: Parameters<QueueDriver['claim']>[0]): Promise<Claim> {
+    const replaces = claimsOpen > 0
+    claimsOpen++
+    try {
+      return await call<Claim>((ref) => ({ op: 'claim', ref, request, replaces }))
+    } finally {
+      claimsOpen--
+    }
+  }
+
+  const prune: QueueDriver['prune'] = async (policy, { limit, deadlineMs }) => {
+    const end = context!.clock.monotonic() + deadlineMs
+    let pruned = 0
+    for (;;) {
+      const slice = await call<number>((ref) => ({ op: 'prune', ref, policy, limit: limit - pruned }))
+      pruned += slice
+      if (slice === 0 || pruned >= limit || context!.clock.monotonic() >= end) return pruned
+    }
+  }
+
+  return {
+    capabilities: capabilitiesOf(durability),
+    open,
+    claim,
+    prune,
+    submit: (tasks) => call((ref) => ({ op: 'submit', ref, tasks })),
+    renew: (fences) => call((ref) => ({ op: 'renew', ref, fences })),
+    settle: (fence, settlement) => call((ref) => ({ op: 'settle', ref, fence, settlement })),
+    record: (fence, report) => call((ref) => ({ op: 'record', ref, fence, report })),
+    requestCancel: (id) => call((ref) => ({ op: 'requestCancel', ref, id })),
+    replay: (id) => call((ref) => ({ op: 'replay', ref, id })),
+    get: (id) => call((ref) => ({ op: 'get', ref, id })),
+    list: (filter) => call((ref) => ({ op: 'list', ref, filter })),
+    counts: () => call((ref) => ({ op: 'counts', ref })),
+    pause: (type) => call((ref) => ({ op: 'pause', ref, type })),
+    resume: (type) => call((ref) => ({ op: 'resume', ref, type })),
+    onWake: line.onWake,
+    async close() {
+      // the resident ends with its keeper; what is under way there is committed first
+      line.disconnect()
+    },
+  }
+}
+
+function capabilitiesOf(durability: SqliteDurability): Capabilities {
+  return { name: 'sqlite', durability, shared: true, integrity: true, wakeMs: 50 }
+}
+
+type Call = { readonly resolve: (value: never) => void; readonly reject: (error: Error) => void }
+
+/** The line to the resident: calls of one turn of the event loop travel as one message, answers come back by number. */
+function createLine() {
+  const calls = new Map<number, Call>()
+  const listeners = new Set<(wake: Wake) => void>()
+  let port: MessagePort | null = null
+  let batch: Op[] = []
+  let last = 0
+
+  function flush(): void {
+    const ops = batch
+    batch = []
+    port?.postMessage(ops)
+  }
+
+  function call<T>(make: (ref: number) => Extract<Op, { op: OpName }>): Promise<T> {
+    return new Promise<T>((resolveCall, reject) => {
+      if (!port) return reject(new WorkerError('queue_closed', 'the queue is not open'))
+      const ref = ++last
+      calls.set(ref, { resolve: resolveCall, reject })
+      if (batch.push(make(ref)) === 1) setImmediate(flush)
+      if (calls.size === 1) port.ref()
+    })
+  }
+
+  function take({ ref, value, error }: Answer): void {
+    const open = calls.get(ref)
+    if (!open) return
+    calls.delete(ref)
+    if (error) open.reject(fromWire(error))
+    else open.resolve(value as never)
+  }
+
+  function failAll(error: Error): void {
+    for (const open of calls.values()) open.reject(error)
+    calls.clear()
+  }
+
+  return {
+    call,
+    connect(to: MessagePort, onFatal: (error: Error) => void) {
+      port = to
+      to.on('message', ({ answers, wake, fatal }: FromResident) => {
+        for (const answer of answers) take(answer)
+        if (calls.size === 0) to.unref()
+        if (wake) for (const listener of listeners) listener(wake)
+        if (fatal) onFatal(fromWire(fatal))
+      })
+      to.on('close', () => {
+        port = null
+        failAll(new WorkerError('outcome_unknown', 'the keeper thread ended before it answered'))
+      })
+      to.unref()
+    },
+    disconnect() {
+      const open = port
+      flush()
+      port = null
+      open?.close()
+      failAll(new WorkerError('queue_closed', 'the queue was closed before it answered'))
+    },
+    onWake(listener: (wake: Wake) => void) {
+      listeners.add(listener)
+      return () => void listeners.delete(listener)
+    },
+  }
+}

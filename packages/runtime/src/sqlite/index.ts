@@ -1,0 +1,3 @@
+/** `@mcp-worker/runtime/sqlite`: the embedded queue. The only entry that needs `node:sqlite`. */
+export { sqliteQueue, type SqliteQueueOptions } from './driver.js'
+export type { SqliteDurability } from './schema.js'

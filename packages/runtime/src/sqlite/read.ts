@@ -1,0 +1,133 @@
+import { WorkerError } from '../errors.js'
+import type { ListFilter, QueueCounts, TaskPage } from '../queue.js'
+import type { FailureReason, LogLine, Task, TaskStatus } from '../task.js'
+import { asArray, prepareArrays, type StoreBase } from './base.js'
+
+/** In the order of `createReadTask`. Tables: tasks AS t, bodies AS b, reports AS r (left joined). */
+export const TASK_COLUMNS = `
+  t.id, t.type, t.version, b.payload, t.priority, t.run_at, t.max_attempts, t.timeout_ms, t.expires_at, t.attempts, t.crashes, t.releases,
+  t.snoozes, t.deliveries, t.status, t.cancel_requested, r.done, r.total, r.note, t.result, t.error_code, t.error_message,
+  t.failure_reason, r.log, t.created_at, t.started_at, t.finished_at`
+
+/** The one place that knows the order of TASK_COLUMNS. */
+export function createReadTask(): (row: readonly unknown[]) => Task {
+  return (row) => {
+    const [id, type, version, payload, priority, runAt, maxAttempts, timeoutMs, expiresAt, attempts, crashes, releases] =
+      row as [string, string, number, string, number, number, number, number | null, number | null, number, number, number]
+    const [snoozes, deliveries, status, cancelRequested, done, total, note, result, errorCode, errorMessage] = row.slice(
+      12,
+      22,
+    ) as [number, number, TaskStatus, number, number | null, number | null, string | null, string | null, string | null, string]
+    const [failureReason, log, createdAt, startedAt, finishedAt] = row.slice(22, 27) as [
+      FailureReason | null,
+      string | null,
+      number,
+      number | null,
+      number | null,
+    ]
+    return {
+      id,
+      type,
+      version,
+      payload,
+      priority,
+      runAt,
+      maxAttempts,
+      timeoutMs,
+      expiresAt,
+      attempts,
+      crashes,
+      releases,
+      snoozes,
+      deliveries,
+      status,
+      cancelRequested: cancelRequested === 1,
+      progress: done === null ? null : { done, total, note },
+      result,
+      error: errorCode === null ? null : { code: errorCode, message: errorMessage },
+      failureReason,
+      log: log === null ? [] : (JSON.parse(log) as LogLine[]),
+      createdAt,
+      startedAt,
+      finishedAt,
+    }
+  }
+}
+
+const FROM = 'FROM tasks AS t JOIN bodies AS b ON b.seq = t.seq LEFT JOIN reports AS r ON r.seq = t.seq'
+
+/** Reading. Runs outside a transaction; each answer is of one moment. */
+export function createReader({ db }: StoreBase) {
+  const readTask = createReadTask()
+  const one = prepareArrays(db, `SELECT ${TASK_COLUMNS} ${FROM} WHERE t.id = ?`)
+  const pageOf = (where: string) =>
+    prepareArrays(db, `SELECT ${TASK_COLUMNS}, t.seq ${FROM} WHERE t.seq < ? ${where} ORDER BY t.seq DESC LIMIT ?`)
+  const pages = {
+    all: pageOf(''),
+    byStatus: pageOf('AND t.status = ?'),
+    byType: pageOf('AND t.type = ?'),
+    byBoth: pageOf('AND t.status = ? AND t.type = ?'),
+  }
+  const counted = db.prepare(`SELECT type, version, status, n FROM counts WHERE n > 0`)
+  const oldest = db.prepare(
+    `SELECT min(ready_at) AS at FROM (SELECT ready_at FROM tasks INDEXED BY tasks_ready
+      WHERE type = ? AND version = ? AND status = 'queued' AND suspect = 0 ORDER BY rank, seq LIMIT 1)`,
+  )
+  const paused = db.prepare('SELECT type FROM paused ORDER BY type')
+  const suspects = db.prepare(`SELECT count(*) AS n FROM tasks INDEXED BY tasks_suspect WHERE status = 'queued' AND suspect = 1`)
+
+  function rowsOf({ status, type, limit, cursor }: ListFilter): unknown[] {
+    const before = cursor === undefined ? Number.MAX_SAFE_INTEGER : parseCursor(cursor)
+    if (status && type) return pages.byBoth.all(before, status, type, limit)
+    if (status) return pages.byStatus.all(before, status, limit)
+    if (type) return pages.byType.all(before, type, limit)
+    return pages.all.all(before, limit)
+  }
+
+  return {
+    get(id: string): Task | null {
+      const row = one.get(id)
+      return row === undefined ? null : readTask(asArray(row))
+    },
+    list(filter: ListFilter): TaskPage {
+      const rows = rowsOf(filter).map(asArray)
+      const last = rows.at(-1)?.at(-1)
+      return { tasks: rows.map(readTask), cursor: rows.length < filter.limit ? null : `s${String(last)}` }
+    },
+    counts(): QueueCounts {
+      const rows = counted.all() as { type: string; version: number; status: TaskStatus; n: number }[]
+      const byType: Record<string, Partial<Record<TaskStatus, number>>> = {}
+      for (const { type, status, n } of rows) {
+        const ofType = (byType[type] ??= {})
+        ofType[status] = (ofType[status] ?? 0) + n
+      }
+      const queued = rows.filter((row) => row.status === 'queued')
+      const ages = queued.map((row) => oldest.get(row.type, row.version)?.['at']).filter((at) => typeof at === 'number')
+      return {
+        byType,
+        waiting: waitingOf(rows),
+        oldestReadyAt: ages.length === 0 ? null : Math.min(...ages),
+        paused: paused.all().map((row) => String(row['type'])),
+        suspects: Number(suspects.get()?.['n']),
+      }
+    },
+  }
+}
+
+function waitingOf(rows: readonly { type: string; version: number; status: TaskStatus; n: number }[]) {
+  const waiting = new Map<string, { type: string; version: number; count: number }>()
+  for (const { type, version, status, n } of rows) {
+    if (status !== 'scheduled' && status !== 'queued' && status !== 'retrying') continue
+    const key = `${version} ${type}`
+    waiting.set(key, { type, version, count: (waiting.get(key)?.count ?? 0) + n })
+  }
+  return [...waiting.values()]
+}
+
+function parseCursor(cursor: string): number {
+  const seq = Number(cursor.slice(1))
+  if (!cursor.startsWith('s') || !Number.isSafeInteger(seq) || seq < 0) {
+    throw new WorkerError('bad_cursor', 'the cursor is not one that a page gave')
+  }
+  return seq
+}

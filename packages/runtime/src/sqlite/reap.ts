@@ -1,0 +1,76 @@
+import { decideReap } from '../decide.js'
+import { asArray, fenceText, prepareArrays, type StoreBase } from './base.js'
+import { forgetOwner, isOwnerAlive } from './owners.js'
+import type { createSettle } from './settle.js'
+
+/** A task in hand of somebody who will not settle it any more. */
+interface Orphan {
+  readonly fence: string
+  readonly boot: string
+  readonly chargedCrashes: number
+  readonly cancelRequested: boolean
+}
+
+export interface Reaped {
+  readonly owner: string
+  readonly why: 'owner_died' | 'lease_ended' | 'machine_restarted'
+  readonly tasks: number
+}
+
+/** Giving back what dead owners had in hand: at once when their lock is free, else when the lease has ended. */
+export function createReap(base: StoreBase, settle: ReturnType<typeof createSettle>, ownersDirectory: string) {
+  const { db, clock, owner, boot, limits } = base
+  const owners = prepareArrays(db, `SELECT DISTINCT owner FROM tasks INDEXED BY tasks_running WHERE status = 'running' AND owner <> ?`)
+  const columns = `SELECT seq, deliveries, lease_boot, crashes - base_crashes, cancel_requested FROM tasks INDEXED BY tasks_running
+    WHERE status = 'running' AND owner = ?`
+  const inHandOf = prepareArrays(db, columns)
+  const endedOf = prepareArrays(db, `${columns} AND lease_boot = ? AND lease_until < ?`)
+  const ended = prepareArrays(
+    db,
+    `SELECT DISTINCT owner FROM tasks INDEXED BY tasks_running WHERE status = 'running' AND lease_boot = ? AND lease_until < ?`,
+  )
+
+  function settleOrphans(orphans: readonly Orphan[], aloneInOwner: boolean): void {
+    const machineRestarted = orphans.some((orphan) => orphan.boot !== boot)
+    const rows = orphans.map((orphan) => ({ ...orphan, maxCrashes: limits.maxCrashes }))
+    for (const [index, { settlement, suspect }] of decideReap({ rows, aloneInOwner, machineRestarted }).entries()) {
+      settle(rows[index]!.fence, settlement, suspect)
+    }
+  }
+
+  /** Owners (others than this one) that have tasks in hand and whose process is gone. Reads only. */
+  function deadOwners(): string[] {
+    return owners
+      .all(owner)
+      .map((row) => String(asArray(row)[0]))
+      .filter((other) => !isOwnerAlive(ownersDirectory, other))
+  }
+
+  /** Owners with a lease that ended. Reads only. */
+  function lateOwners(): string[] {
+    return ended.all(boot, clock.monotonic()).map((row) => String(asArray(row)[0]))
+  }
+
+  return {
+    deadOwners,
+    lateOwners,
+    /** Inside a transaction: the fences are looked up again there. */
+    reapDead(dead: string): Reaped {
+      const orphans = inHandOf.all(dead).map(orphanOf)
+      settleOrphans(orphans, orphans.length === 1)
+      forgetOwner(ownersDirectory, dead)
+      const restarted = orphans.some((orphan) => orphan.boot !== boot)
+      return { owner: dead, why: restarted ? 'machine_restarted' : 'owner_died', tasks: orphans.length }
+    },
+    reapLate(late: string): Reaped {
+      const orphans = endedOf.all(late, boot, clock.monotonic()).map(orphanOf)
+      settleOrphans(orphans, inHandOf.all(late).length === 1)
+      return { owner: late, why: 'lease_ended', tasks: orphans.length }
+    },
+  }
+}
+
+function orphanOf(row: unknown): Orphan {
+  const [seq, delivery, boot, chargedCrashes, cancelRequested] = asArray(row) as [number, number, string, number, number]
+  return { fence: fenceText({ seq, delivery }), boot, chargedCrashes, cancelRequested: cancelRequested === 1 }
+}

@@ -1,0 +1,39 @@
+import type { Clock } from '../clock.js'
+import { freeBytes } from './failures.js'
+
+const LOOK_MS = 1000
+const WINDOW_MS = 10_000
+
+/** Whether the disk has room for submits beyond the reserve that settles need. Looks at most once a second. */
+export function createRoom(directory: string, reserveBytes: number, clock: Clock): () => boolean {
+  let lookedAt = Number.NEGATIVE_INFINITY
+  let room = true
+  return () => {
+    const now = clock.monotonic()
+    if (now - lookedAt >= LOOK_MS) {
+      lookedAt = now
+      room = freeBytes(directory) >= reserveBytes
+    }
+    return room
+  }
+}
+
+/** How fast tasks end, for the Retry-After of a full queue. */
+export function createDrainRate(clock: Clock) {
+  let since = clock.monotonic()
+  let ended = 0
+  let perMs = 0
+  return {
+    count(settles: number): void {
+      ended += settles
+      const elapsed = clock.monotonic() - since
+      if (elapsed < WINDOW_MS / 10) return
+      const weight = Math.min(1, elapsed / WINDOW_MS)
+      perMs = perMs * (1 - weight) + (ended / elapsed) * weight
+      since += elapsed
+      ended = 0
+    },
+    /** The time after which `tasks` more will have ended: 1 s … 5 min. */
+    retryAfterMs: (tasks: number): number => Math.min(300_000, Math.max(1000, perMs > 0 ? tasks / perMs : 60_000)),
+  }
+}

@@ -1,0 +1,78 @@
+import { mkdirSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import type { Clock } from '../clock.js'
+import { createAccept } from './accept.js'
+import type { StoreBase } from './base.js'
+import { createDeliver } from './deliver.js'
+import { refuseNetworkFileSystem } from './failures.js'
+import type { ResidentData } from './messages.js'
+import { holdOwnerLock } from './owners.js'
+import { createReader } from './read.js'
+import { createReap } from './reap.js'
+import { migrate, setPragmas } from './schema.js'
+import { createSettle } from './settle.js'
+import { createSteer } from './steer.js'
+import { createTally } from './tally.js'
+import { createTend } from './tend.js'
+import { bootId } from './boot.js'
+
+/** All that can be done with the file, as plain calls on one connection; `resident.ts` puts them into transactions. */
+export type Store = ReturnType<typeof openStore>
+
+export function openStore(data: ResidentData, clock: Clock) {
+  const directory = dirname(data.path)
+  mkdirSync(directory, { recursive: true })
+  refuseNetworkFileSystem(directory)
+  // a writer waits at most a quarter of the renewal interval, so that leases are renewed in time behind a slow neighbour
+  const db = new DatabaseSync(data.path, { timeout: Math.round(data.limits.leaseMs / 12) })
+  try {
+    setPragmas(db, data.durability)
+    migrate(db)
+  } catch (error) {
+    db.close()
+    throw error
+  }
+  const owners = join(directory, `${fileName(data.path)}-owners`)
+  const lock = holdOwnerLock(owners, data.owner)
+  const base: StoreBase = { db, clock, limits: data.limits, owner: data.owner, boot: bootId(), tally: createTally(db) }
+  const paused = createPaused(db)
+  const settle = createSettle(base)
+  const renewLease = db.prepare(`UPDATE tasks SET lease_until = ? WHERE seq = ? AND deliveries = ? AND status = 'running'`)
+  const version = db.prepare('PRAGMA data_version')
+
+  return {
+    base,
+    db,
+    directory,
+    accept: createAccept(base),
+    claim: createDeliver(base, paused.has),
+    settle,
+    renewLease,
+    paused,
+    ...createSteer(base),
+    ...createTend(base),
+    ...createReader(base),
+    ...createReap(base, settle, owners),
+    /** Changes whenever another connection commits. */
+    dataVersion: () => Number(version.get()?.['data_version']),
+    close() {
+      db.close()
+      lock.release()
+    },
+  }
+}
+
+function fileName(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1)
+}
+
+/** Paused types, read again whenever somebody may have changed them. */
+function createPaused(db: DatabaseSync) {
+  const all = db.prepare('SELECT type FROM paused')
+  let types: ReadonlySet<string> | null = null
+  return {
+    has: (type: string) => (types ??= new Set(all.all().map((row) => String(row['type'])))).has(type),
+    refresh: () => void (types = null),
+  }
+}

@@ -1,0 +1,92 @@
+import type { Clock } from '../clock.js'
+import type { ResidentContext } from '../keeper/resident.js'
+import type { Wake } from '../queue.js'
+import { asArray, fenceText, prepareArrays } from './base.js'
+import type { Reaped } from './reap.js'
+import type { Store } from './store.js'
+import type { Transact } from './transact.js'
+
+const REAP_MS = 250
+const KEYS_MS = 60_000
+
+/** What the resident looks at between batches: other processes' commits, due times, dead owners, expired keys. */
+export function createUpkeep(store: Store, transact: Transact, clock: Clock, log: ResidentContext['log']) {
+  const cancelled = prepareArrays(
+    store.db,
+    `SELECT seq, deliveries FROM tasks INDEXED BY tasks_running WHERE status = 'running' AND owner = ? AND cancel_requested = 1`,
+  )
+  let version = store.dataVersion()
+  let nextDue = store.nextDue()
+  let reapAt = clock.monotonic()
+  let keysAt = clock.monotonic()
+  let told = new Set<string>()
+
+  /** Each cancel of a task in hand is told once. */
+  function newCancels(): string[] {
+    const all = cancelled.all(store.base.owner).map((row) => {
+      const [seq, delivery] = asArray(row) as [number, number]
+      return fenceText({ seq, delivery })
+    })
+    const fresh = all.filter((fence) => !told.has(fence))
+    told = new Set(all)
+    return fresh
+  }
+
+  function wake(ready: boolean): Wake {
+    return { ready, cancelled: newCancels(), lost: [], changed: true }
+  }
+
+  function makeDueReady(): number {
+    if (clock.wall() < nextDue) return 0
+    const made = store.makeDueReady()
+    nextDue = store.nextDue()
+    return made
+  }
+
+  function reap(): Reaped[] {
+    const dead = store.deadOwners()
+    const late = store.lateOwners()
+    if (dead.length === 0 && late.length === 0) return []
+    return transact(() => [...dead.map(store.reapDead), ...late.map(store.reapLate)]).filter(({ tasks }) => tasks > 0)
+  }
+
+  function reapAndTell(): boolean {
+    const reaped = reap()
+    for (const { owner, why, tasks } of reaped) log('warn', 'tasks_recovered', { owner, why, tasks })
+    return reaped.length > 0
+  }
+
+  /** Every quarter of a second. Answers whether tasks became ready. */
+  function housekeep(now: number): boolean {
+    if (now < reapAt) return false
+    reapAt = now + REAP_MS
+    const recovered = reapAndTell()
+    const late = store.anyLate() ? transact(store.expireLate) : 0
+    if (now >= keysAt) {
+      keysAt = now + KEYS_MS
+      transact(() => store.forgetOldKeys())
+    }
+    return recovered || late > 0
+  }
+
+  return {
+    wake,
+    makeDueReady,
+    /** Submits and settles of this process move due times too. */
+    noteDue: () => void (nextDue = store.nextDue()),
+    recover: () => void reapAndTell(),
+    look(): { readonly ready: boolean; readonly wake: Wake | null } {
+      const seen = store.dataVersion()
+      const foreign = seen !== version
+      version = seen
+      if (foreign) {
+        store.paused.refresh()
+        nextDue = store.nextDue()
+      }
+      const due = clock.wall() >= nextDue && transact(makeDueReady) > 0
+      const recovered = housekeep(clock.monotonic())
+      const ready = foreign || due || recovered
+      return { ready, wake: ready ? wake(true) : null }
+    },
+  }
+}
