@@ -60,7 +60,7 @@ describe('vectors', () => {
     expect(await embedder.embed(texts)).toEqual(texts.map(unitVector))
   })
 
-  it('come in the order of the texts when a later batch is answered first', async () => {
+  it('come in the order of the texts when the first batch is held back', async () => {
     server.faults.push({ kind: 'hold' })
     const texts = numbered(6)
     const embedder = await open({ batchTexts: 2, concurrency: 3 })
