@@ -124,6 +124,8 @@ export interface Capabilities {
   readonly shared: boolean
   /** Whether rows are hashed and checked at claim. */
   readonly integrity: boolean
+  /** True: its resident in the keeper thread renews leases, even while the main thread is blocked. False: the worker calls `renew`. */
+  readonly keeperRenews: boolean
   /** The longest time after which another process hears of new work, in milliseconds. */
   readonly wakeMs: number
 }
@@ -134,6 +136,8 @@ export interface QueueContext {
   readonly limits: QueueLimits
   /** One line per event; payloads never. */
   readonly log: (level: LogLine['level'], event: string, fields?: Record<string, unknown>) => void
+  /** Told of each commit: how long it took, in milliseconds. */
+  readonly onCommit?: (durationMs: number) => void
   /** The store can't be trusted any more (an I/O error, corruption): nothing is acknowledged from here on, the process must end. */
   readonly onFatal: (error: Error) => void
 }

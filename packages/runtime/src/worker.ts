@@ -1,120 +1,21 @@
-import type { Logger } from 'pino'
 import type { Registry } from 'prom-client'
 import type { z } from 'zod'
-import type { Duration, Handler, HostKind, PayloadInput, Plugin, Query } from './plugin.js'
-import type { ListFilter, QueueCounts, QueueDriver, QueueLimits, Retention, TaskPage } from './queue.js'
-import type { Task, TaskStatus } from './task.js'
-
-/** What `createWorker` takes. Durations: milliseconds or `"30s"`. */
-export interface WorkerOptions<Ps extends readonly Plugin[]> {
-  readonly plugins: Ps
-  readonly queue: QueueDriver
-  /** `all` (default) · `api`: accepts, runs nothing · `worker`: runs. The runtime itself treats `worker` like `all`. */
-  readonly role?: 'all' | 'api' | 'worker'
-  /** Tasks at once in this process. Default 4. */
-  readonly concurrency?: number
-  /** Time limit of a delivery where neither task nor handler sets one. Default 300 s. */
-  readonly taskTimeout?: Duration
-  /** From the abort signal to the kill, for hosts that acknowledged it. Default 5 s. */
-  readonly abortGrace?: Duration
-  /** Default 30 s. */
-  readonly healthCheckInterval?: Duration
-  /** Plugins keep their files below it. Default `./data`. */
-  readonly dataDir?: string
-  /** The operator's word on where plugins live, by plugin name; it wins over the plugin's own. */
-  readonly hosts?: Readonly<Record<string, HostKind>>
-  readonly limits?: Partial<QueueLimits>
-  readonly retention?: Partial<Retention>
-  /** Services that `health_check` asks: `tcp://host:port` or `http(s)://…`. */
-  readonly serviceChecks?: readonly ServiceCheck[]
-  /** Default: JSON lines on standard output, level info (`createLogger`). */
-  readonly logger?: Logger
-  /** Default: a registry of its own. */
-  readonly registry?: Registry
-  /** Called when the store cannot be trusted any more; the process should end with exit code 74. */
-  readonly onFatal?: (error: Error) => void
-}
-
-export interface ServiceCheck {
-  readonly name: string
-  readonly url: string
-}
-
-export interface SubmitOptions {
-  /** Default: a new UUIDv7. `[A-Za-z0-9][A-Za-z0-9._:-]{0,127}` */
-  readonly id?: string
-  /** Default: the newest that the handler has. */
-  readonly version?: number
-  /** −100 … 100, default 0; one point is worth a minute of waiting. */
-  readonly priority?: number
-  readonly runAt?: Date
-  readonly delay?: Duration
-  readonly maxAttempts?: number
-  readonly timeout?: Duration
-  /** Not started by then: failed with `expired`. */
-  readonly expiresAt?: Date
-  readonly idempotency?: { readonly scope?: string; readonly key: string }
-}
-
-export interface Submission extends SubmitOptions {
-  readonly type: string
-  readonly payload: unknown
-}
-
-/** Of a duplicate whose task was pruned already, `status` is null. */
-export interface Accepted {
-  readonly id: string
-  readonly type: string
-  readonly status: TaskStatus | null
-  /** Milliseconds since the epoch. */
-  readonly createdAt: number
-  /** True: this submit made no task; the first one with the same id or key is answered. */
-  readonly duplicate: boolean
-}
+import type { QueryInfo, TypeInfo } from './describe.js'
+import type { HealthReport } from './health.js'
+import type { Handler, PayloadInput, Plugin, Query } from './plugin.js'
+import type { ListFilter, QueueCounts, TaskPage } from './queue.js'
+import { WorkerError } from './errors.js'
+import { startWorker, type RunningWorker } from './running-worker.js'
+import type { StopOutcome } from './shutdown.js'
+import type { Accepted, Submission, SubmitOptions } from './submit.js'
+import type { Task } from './task.js'
+import { settingsOf, type WorkerOptions } from './worker-options.js'
 
 /** An accepted task, with a way to wait for its result. */
 export interface TaskHandle<R> extends Accepted {
   /** Resolves with the result; rejects with the task's error (`WorkerError` with its code) when it failed or was cancelled. */
   result(options?: { readonly signal?: AbortSignal }): Promise<R>
 }
-
-export interface TypeInfo {
-  readonly type: string
-  readonly plugin: { readonly name: string; readonly version: string; readonly host: HostKind }
-  readonly description: string | null
-  readonly versions: readonly number[]
-  /** JSON Schema (2020-12, input side) of each version's payload. */
-  readonly payload: Readonly<Record<number, unknown>>
-  readonly result: unknown
-  readonly timeoutMs: number
-  readonly maxAttempts: number
-  readonly concurrency: number
-  readonly paused: boolean
-}
-
-export interface QueryInfo {
-  readonly name: string
-  readonly plugin: { readonly name: string; readonly version: string; readonly host: HostKind }
-  readonly description: string | null
-  /** JSON Schemas. */
-  readonly input: unknown
-  readonly output: unknown
-}
-
-export interface HealthCheckResult {
-  readonly name: string
-  readonly ok: boolean
-  readonly detail: Readonly<Record<string, unknown>>
-}
-
-export interface HealthReport {
-  readonly ok: boolean
-  /** Milliseconds since the epoch. */
-  readonly checkedAt: number
-  readonly checks: readonly HealthCheckResult[]
-}
-
-export type StopOutcome = 'drained' | 'released' | 'forced'
 
 type AllHandlers<Ps extends readonly Plugin[]> = Ps[number]['handlers'][number]
 type AllQueries<Ps extends readonly Plugin[]> = Ps[number]['queries'][number]
@@ -169,6 +70,56 @@ export interface Worker<H extends Handler = Handler, Q extends Query = Query> {
 
 export type WorkerFor<Ps extends readonly Plugin[]> = Worker<AllHandlers<Ps>, AllQueries<Ps>>
 
-export declare function createWorker<const Ps extends readonly Plugin[]>(
-  options: WorkerOptions<Ps>,
-): WorkerFor<Ps>
+
+/** Makes a worker; nothing happens before `start`. Throws `bad_configuration` with all faults at once. */
+export function createWorker<const Ps extends readonly Plugin[]>(options: WorkerOptions<Ps>): WorkerFor<Ps> {
+  const settings = settingsOf(options)
+  let running: RunningWorker | null = null
+  let starting: Promise<RunningWorker> | null = null
+  let stopping: Promise<StopOutcome> | null = null
+
+  function live(): RunningWorker {
+    if (running) return running
+    throw new WorkerError('queue_closed', 'the worker has not been started')
+  }
+  function accepting(): RunningWorker {
+    if (stopping) throw new WorkerError('draining', 'the worker is shutting down', { retryAfterMs: 5000 })
+    return live()
+  }
+  async function stop(timeoutMs: number): Promise<StopOutcome> {
+    if (!starting) return 'drained'
+    const started = await starting.catch(() => null)
+    return started ? started.stop(timeoutMs) : 'drained'
+  }
+
+  const worker: Worker = {
+    registry: settings.registry,
+    async start() {
+      starting ??= startWorker(settings)
+      running = await starting
+    },
+    async submit(type, payload, submitOptions) {
+      const started = accepting()
+      const accepted = await started.submit({ ...submitOptions, type, payload })
+      return { ...accepted, result: (resultOptions) => started.resultOf(accepted.id, resultOptions?.signal) as never }
+    },
+    submitMany: async (submissions) => accepting().submitMany(submissions),
+    get: async (id) => live().queue.get(id),
+    wait: async (id, waitOptions) => live().waits.wait(id, waitOptions),
+    list: async (filter) => live().queue.list(filter),
+    counts: async () => live().queue.counts(),
+    cancel: async (id) => live().cancel(id),
+    replay: async (id) => accepting().replay(id),
+    pause: async (type) => live().queue.pause(type),
+    resume: async (type) => live().queue.resume(type),
+    types: async () => live().types(),
+    queries: () => live().queries(),
+    query: async (name, input, queryOptions) => live().query(name, input, queryOptions?.signal) as never,
+    checkHealth: async () => live().checkHealth(),
+    lastHealth: () => running?.lastHealth() ?? null,
+    notReady: () => (stopping ? ['draining'] : (running?.notReady() ?? ['starting'])),
+    stop: ({ timeoutMs = 25_000 } = {}) => (stopping ??= stop(timeoutMs)),
+  }
+  // the one place where the erased worker gets its types back: `submit` and `query` check at run time what they promise here
+  return worker as WorkerFor<Ps>
+}

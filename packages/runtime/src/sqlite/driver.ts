@@ -85,7 +85,7 @@ export function sqliteQueue(options: SqliteQueueOptions): QueueDriver {
 }
 
 function capabilitiesOf(durability: SqliteDurability): Capabilities {
-  return { name: 'sqlite', durability, shared: true, integrity: true, wakeMs: 50 }
+  return { name: 'sqlite', durability, shared: true, integrity: true, keeperRenews: true, wakeMs: 50 }
 }
 
 type Call = { readonly resolve: (value: never) => void; readonly reject: (error: Error) => void }

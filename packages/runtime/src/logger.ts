@@ -1,0 +1,43 @@
+import { pino, type DestinationStream, type Logger } from 'pino'
+import type { PluginLog } from './plugin.js'
+import { redact, stripControl } from './redact.js'
+
+export interface LoggerOptions {
+  /** Default `info`. */
+  readonly level?: 'debug' | 'info' | 'warn' | 'error'
+  /** Default: standard output, written in the background; `flushLog` before the process ends. */
+  readonly destination?: DestinationStream
+}
+
+/** One JSON line per event: `timestamp`, `level`, `event`, then the event's fields in snake_case. */
+export function createLogger(options: LoggerOptions = {}): Logger {
+  const destination = options.destination ?? pino.destination({ fd: 1, sync: false })
+  return pino(
+    {
+      level: options.level ?? 'info',
+      base: null,
+      messageKey: 'event',
+      timestamp: () => `,"timestamp":"${new Date().toISOString()}"`,
+      formatters: { level: (label) => ({ level: label }) },
+    },
+    destination,
+  )
+}
+
+/** The log that plugins are given: strings of their fields are redacted and stripped of control characters. */
+export function pluginLog(logger: Logger, fixed: Readonly<Record<string, unknown>>): PluginLog {
+  const at = (level: keyof PluginLog) => (event: string, fields?: Readonly<Record<string, unknown>>) => {
+    if (logger.isLevelEnabled(level)) logger[level]({ ...fixed, ...clean(fields) }, cleanText(event))
+  }
+  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
+}
+
+function clean(fields: Readonly<Record<string, unknown>> = {}): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(fields).map(([key, value]) => [key, typeof value === 'string' ? cleanText(value) : value]),
+  )
+}
+
+function cleanText(text: string): string {
+  return redact(stripControl(text))
+}

@@ -1,0 +1,102 @@
+import type { Logger } from 'pino'
+import { WorkerError } from './errors.js'
+import type { WorkReports } from './host/host.js'
+import { pluginLog } from './logger.js'
+import type { PluginLog } from './plugin.js'
+import type { QueueDriver, Report } from './queue.js'
+import type { LogLine, Progress } from './task.js'
+
+/** Progress and log lines are written at most this often; what comes in between is folded. */
+const WRITE_EVERY_MS = 500
+
+export interface DeliveryReports extends WorkReports {
+  /** Posts what has not been written yet. Call right before the settle: both then travel together. */
+  flush(): void
+}
+
+interface ReportsAround {
+  readonly queue: QueueDriver
+  readonly logger: Logger
+  readonly submit: WorkReports['submit']
+  /** The code of the delivery just acted. */
+  readonly onAct: () => void
+  readonly onLost: () => void
+}
+
+/** What a handler says while it works, on its way to the queue under the delivery's fence. */
+export function createReports(
+  delivery: { readonly fence: string; readonly taskId: string; readonly type: string },
+  around: ReportsAround,
+): DeliveryReports {
+  const { queue, onAct, onLost } = around
+  let progress: Progress | null = null
+  let lines: LogLine[] = []
+  let timer: NodeJS.Timeout | null = null
+
+  function take(): Report | null {
+    if (timer) clearTimeout(timer)
+    timer = null
+    if (!progress && lines.length === 0) return null
+    const report = { ...(progress && { progress }), ...(lines.length > 0 && { log: lines }) }
+    progress = null
+    lines = []
+    return report
+  }
+
+  /** A report that cannot be stored is no fault of the handler; the lease's own checks decide about the delivery. */
+  function write(report: Report): void {
+    queue.record(delivery.fence, report).then(
+      (answer) => answer === 'stale' && onLost(),
+      (error: unknown) => around.logger.debug({ task_id: delivery.taskId, error: String(error) }, 'report_not_stored'),
+    )
+  }
+
+  function flush(): void {
+    const report = take()
+    if (report) write(report)
+  }
+
+  function writeSoon(): void {
+    timer ??= setTimeout(flush, WRITE_EVERY_MS)
+  }
+
+  return {
+    log: recordingLog(around.logger, delivery, (line) => {
+      onAct()
+      lines.push(line)
+      writeSoon()
+    }),
+    flush,
+    progress(latest) {
+      onAct()
+      progress = latest
+      writeSoon()
+    },
+    async checkpoint(checkpoint) {
+      onAct()
+      const answer = await queue.record(delivery.fence, { ...take(), checkpoint })
+      if (answer === 'recorded') return
+      onLost()
+      throw new WorkerError('lease_lost', 'the task was handed to another worker: the checkpoint was not stored')
+    },
+    submit: (type, payload, options) => {
+      onAct()
+      return around.submit(type, payload, options)
+    },
+  }
+}
+
+/** Made on first use: most tasks never log. */
+function recordingLog(
+  logger: Logger,
+  delivery: { readonly taskId: string; readonly type: string },
+  keep: (line: LogLine) => void,
+): PluginLog {
+  let lines: PluginLog | null = null
+  const at = (level: LogLine['level']) => (event: string, fields?: Readonly<Record<string, unknown>>) => {
+    lines ??= pluginLog(logger, { task_id: delivery.taskId, task_type: delivery.type })
+    lines[level](event, fields)
+    if (logger.isLevelEnabled(level)) keep({ at: Date.now(), level, event: event.slice(0, 500) })
+  }
+  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
+}
