@@ -1,0 +1,179 @@
+import { z } from 'zod'
+import { chunkSchema } from './options.js'
+
+export const MAX_INLINE_DOCUMENTS = 10_000
+
+const collection = z
+  .string()
+  .regex(/^[a-z][a-z0-9_-]{0,62}$/, 'expected a lower-case letter, then at most 62 of a-z 0-9 _ -')
+  .default('documents')
+const id = z.string().min(1).max(512)
+const metadata = z.record(z.string().max(256), z.unknown())
+const vector = z.array(z.number()).min(1).max(16_384)
+
+const documentFields = {
+  /** Default: the hash of `source_id`, else of the text, else of the vector. */
+  id: id.optional(),
+  text: z.string().optional(),
+  /** A ready vector. It is stored at unit length. With a text beside it, the text is kept and not embedded. */
+  vector: vector.optional(),
+  metadata: metadata.optional(),
+  /** Where the document came from (a path, a URL); `delete` can name it. */
+  source_id: id.optional(),
+  /** Compared by mode `if_newer`: a counter, or milliseconds since the epoch. */
+  version: z.int().min(0).optional(),
+}
+
+const newDocument = z
+  .strictObject(documentFields)
+  .refine((document) => document.text !== undefined || document.vector !== undefined, {
+    message: 'expected text or vector',
+  })
+
+/** What `upsert` takes. A plain string is a text. */
+export const documentSchema = z.union([z.string(), newDocument])
+
+/** What `update` takes: fields that are left out stay as they are; `metadata` is replaced as a whole. */
+export const documentUpdateSchema = z
+  .strictObject(documentFields)
+  .refine((document) => document.id !== undefined || document.source_id !== undefined, {
+    message: 'expected id or source_id',
+  })
+
+export type DocumentInput = z.output<typeof newDocument>
+
+const scalar = z.union([z.string(), z.number(), z.boolean(), z.null()])
+
+/** Top-level metadata keys: equal to a value, or to one of several. All keys must match. null also matches a missing key. */
+export const filterSchema = z.record(
+  z.string().min(1).max(256),
+  z.union([scalar, z.strictObject({ in: z.array(scalar).min(1).max(1000) })]),
+)
+
+export type Filter = z.output<typeof filterSchema>
+
+const common = {
+  collection,
+  batch_size: z.int().min(1).max(1000).default(100),
+  dry_run: z.boolean().default(false),
+}
+
+const writing = {
+  ...common,
+  /** A JSONL file, or one JSON array, below the plugin's `documents_root`. */
+  documents_ref: z.string().min(1).max(1024).optional(),
+  chunk: chunkSchema.optional(),
+  /**
+   * The fingerprint of the embedder that the vectors come from. Ready vectors without it belong to no embedder ("external").
+   * For texts it is a check: another embedder in the worker is EMBEDDER_MISMATCH.
+   */
+  embedder: z.string().min(1).max(256).optional(),
+  on_error: z.enum(['fail', 'continue']).default('fail'),
+}
+
+const oneSource = {
+  check: (payload: { documents?: unknown; documents_ref?: unknown }) =>
+    (payload.documents === undefined) !== (payload.documents_ref === undefined),
+  message: 'expected either documents or documents_ref',
+}
+
+const upsert = z
+  .strictObject({
+    // optional inside default: so that a payload without `operation` finds this branch of the union
+    operation: z.literal('upsert').optional().default('upsert'),
+    ...writing,
+    documents: z.array(documentSchema).max(MAX_INLINE_DOCUMENTS).optional(),
+    mode: z.enum(['upsert', 'insert_only', 'if_newer']).default('upsert'),
+  })
+  .refine(oneSource.check, { message: oneSource.message })
+
+const update = z
+  .strictObject({
+    operation: z.literal('update'),
+    ...writing,
+    documents: z.array(documentUpdateSchema).max(MAX_INLINE_DOCUMENTS).optional(),
+  })
+  .refine(oneSource.check, { message: oneSource.message })
+
+const remove = z
+  .strictObject({
+    operation: z.literal('delete'),
+    ...common,
+    ids: z.array(id).min(1).max(MAX_INLINE_DOCUMENTS).optional(),
+    source_ids: z.array(id).min(1).max(MAX_INLINE_DOCUMENTS).optional(),
+    filter: filterSchema
+      .refine((filter) => Object.keys(filter).length > 0, {
+        message: 'an empty filter matches everything: say all: true if that is meant',
+      })
+      .optional(),
+    all: z.literal(true).optional(),
+  })
+  .refine(
+    ({ ids, source_ids, filter, all }) =>
+      [ids, source_ids, filter, all].filter((target) => target !== undefined).length === 1,
+    { message: 'expected exactly one of ids, source_ids, filter, all' },
+  )
+
+export const payloadSchema = z.discriminatedUnion('operation', [upsert, update, remove])
+
+export type Payload = z.output<typeof payloadSchema>
+export type WritePayload = Extract<Payload, { operation: 'upsert' | 'update' }>
+export type DeletePayload = Extract<Payload, { operation: 'delete' }>
+
+const collectionSummary = z.strictObject({
+  /** Documents, not chunks. */
+  count: z.int(),
+  dim: z.int(),
+  /** The fingerprint of the embedder that its vectors come from; "external" for ready vectors of unknown origin. */
+  embedder: z.string(),
+  generation: z.int(),
+})
+
+export const resultSchema = z.strictObject({
+  operation: z.enum(['upsert', 'update', 'delete']),
+  dry_run: z.boolean(),
+  inserted: z.int(),
+  updated: z.int(),
+  unchanged: z.int(),
+  deleted: z.int(),
+  /** The first 100. */
+  failed: z.array(z.strictObject({ id: z.string(), code: z.string() })),
+  failed_count: z.int(),
+  /** Chunks written, or deleted by `delete`. */
+  chunks: z.int(),
+  embed_seconds: z.number(),
+  write_seconds: z.number(),
+  /** null: there is no such collection (yet). */
+  collection: collectionSummary.nullable(),
+})
+
+export type VectorIndexResult = z.output<typeof resultSchema>
+
+export const searchInputSchema = z
+  .strictObject({
+    collection,
+    text: z.string().min(1).max(32_000).optional(),
+    vector: vector.optional(),
+    k: z.int().min(1).max(200).default(10),
+    filter: filterSchema.optional(),
+  })
+  .refine(({ text, vector: given }) => (text === undefined) !== (given === undefined), {
+    message: 'expected either text or vector',
+  })
+
+export const searchOutputSchema = z.strictObject({
+  hits: z.array(
+    z.strictObject({
+      id: z.string(),
+      /** Cosine similarity of the document's best chunk, −1 … 1. */
+      score: z.number(),
+      /** That chunk's text; null where only a vector was given. */
+      text: z.string().nullable(),
+      metadata,
+    }),
+  ),
+})
+
+export const collectionsOutputSchema = z.strictObject({
+  collections: z.array(collectionSummary.extend({ name: z.string(), chunks: z.int() })),
+})

@@ -1,0 +1,73 @@
+import { splitText } from './chunk.js'
+import type { Entry } from './documents.js'
+import type { DocumentFault } from './faults.js'
+import { contentHash, derivedId, metadataText } from './identity.js'
+import type { ChunkOptions } from './options.js'
+import type { DocumentInput } from './payload.js'
+import { toBlob, unitVector } from './vector.js'
+
+/** What a document comes to, before anything is known of the store. */
+export interface PreparedDocument {
+  readonly id: string
+  readonly sourceId: string | null
+  readonly version: number | null
+  /** Canonical JSON; null: it names none. */
+  readonly metadata: string | null
+  /** null: an update that leaves the content as it is. */
+  readonly content: Content | null
+}
+
+export interface Content {
+  readonly hash: string
+  /** The texts of the chunks. With a ready vector there is one chunk, and its text may be null. */
+  readonly texts: readonly (string | null)[]
+  /** A ready vector at unit length. */
+  readonly vector: Float32Array | null
+}
+
+export interface FailedDocument {
+  readonly id: string
+  readonly code: DocumentFault
+}
+
+export interface PrepareOptions {
+  readonly chunk: ChunkOptions
+  readonly maxTextLength: number
+}
+
+/** Pure: ids, chunks and hashes of one entry, or why it cannot be indexed. */
+export function prepareDocument(entry: Entry, options: PrepareOptions): PreparedDocument | FailedDocument {
+  if ('fault' in entry) return { id: `#${entry.position}`, code: entry.fault }
+  const { document } = entry
+  if ((document.text?.length ?? 0) > options.maxTextLength) {
+    return { id: document.id ?? `#${entry.position}`, code: 'DOCUMENT_TOO_LARGE' }
+  }
+  const vector = document.vector === undefined ? null : unitVector(document.vector)
+  const id = document.id ?? idOf(document, vector)
+  if (typeof vector === 'string') return { id, code: vector }
+  const content = contentOf(document, vector, options)
+  if (content?.texts.length === 0) return { id, code: 'EMPTY_TEXT' }
+  return {
+    id,
+    sourceId: document.source_id ?? null,
+    version: document.version ?? null,
+    metadata: document.metadata === undefined ? null : metadataText(document.metadata),
+    content,
+  }
+}
+
+function idOf({ source_id, text }: DocumentInput, vector: Float32Array | string | null): string {
+  if (source_id !== undefined) return derivedId('source', source_id)
+  if (text !== undefined) return derivedId('text', text)
+  return derivedId('vector', vector instanceof Float32Array ? toBlob(vector) : '')
+}
+
+function contentOf(
+  { text }: DocumentInput,
+  vector: Float32Array | null,
+  options: PrepareOptions,
+): Content | null {
+  if (vector === null && text === undefined) return null
+  const texts = vector === null ? splitText(text ?? '', options.chunk) : [text ?? null]
+  return { texts, vector, hash: contentHash(texts, vector) }
+}

@@ -1,0 +1,89 @@
+import { mkdir } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { setTimeout } from 'node:timers/promises'
+import { NonRetryableError } from '@mcp-worker/runtime'
+import { classifySqliteError, isBusy } from './sqlite-errors.js'
+import { isCurrent, isEmpty, migrate, pragma } from './sqlite-schema.js'
+
+/** One connection, for one thread. `node:sqlite` is synchronous: within `body` nothing else of this thread runs. */
+export interface SqliteConnection {
+  readonly db: DatabaseSync
+  /** A snapshot of the last commit. */
+  readonly read: <T>(body: () => T) => Promise<T>
+  /** `BEGIN IMMEDIATE … COMMIT`, durable when it resolves. Waits for other writers up to the busy timeout. */
+  readonly write: <T>(body: () => T, signal?: AbortSignal) => Promise<T>
+  readonly close: () => void
+}
+
+/** SQLite itself waits this long inside a call, blocking the thread; the rest is waited in turns of the event loop. */
+const BLOCKING_WAIT_MS = 50
+
+/** Opens or makes the file and checks the settings that durability depends on. */
+export async function openSqliteConnection(path: string, busyTimeoutMs: number): Promise<SqliteConnection> {
+  await mkdir(dirname(path), { recursive: true })
+  const attempt = <T>(body: () => T, signal?: AbortSignal) => whileBusy(body, { path, busyTimeoutMs, signal })
+  const db = await attempt(() => new DatabaseSync(path, { timeout: BLOCKING_WAIT_MS }))
+  try {
+    await attempt(() => configure(db, path))
+    // looked at first without the write lock, so that a file in use can be opened while somebody writes
+    const current = await attempt(() => isCurrent(db))
+    if (!current) await attempt(() => transaction(db, 'IMMEDIATE', () => migrate(db, path)))
+  } catch (error) {
+    db.close()
+    throw error
+  }
+  return {
+    db,
+    read: (body) => attempt(() => transaction(db, 'DEFERRED', body)),
+    write: (body, signal) => attempt(() => transaction(db, 'IMMEDIATE', body), signal),
+    close: () => db.close(),
+  }
+}
+
+function configure(db: DatabaseSync, path: string): void {
+  // lets a later `optimize` give space back in slices; it has to come before the first table, and takes the write lock
+  if (isEmpty(db)) db.exec('PRAGMA auto_vacuum = INCREMENTAL')
+  db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL')
+  db.exec('PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -16384')
+  const journal = pragma(db, 'journal_mode')
+  const synchronous = pragma(db, 'synchronous')
+  if (journal === 'wal' && synchronous === 2) return
+  throw new NonRetryableError(
+    `${path}: expected journal_mode wal and synchronous 2 (FULL), got ${String(journal)} and ${String(synchronous)}`,
+    { code: 'STORE_NOT_DURABLE' },
+  )
+}
+
+function transaction<T>(db: DatabaseSync, kind: 'DEFERRED' | 'IMMEDIATE', body: () => T): T {
+  db.exec(`BEGIN ${kind}`)
+  try {
+    const answer = body()
+    db.exec('COMMIT')
+    return answer
+  } catch (error) {
+    // SQLite has already rolled back after some errors (disk full, I/O)
+    if (db.isTransaction) db.exec('ROLLBACK')
+    throw error
+  }
+}
+
+interface BusyWait {
+  readonly path: string
+  readonly busyTimeoutMs: number
+  readonly signal: AbortSignal | undefined
+}
+
+/** Nobody sees a lock error before the busy timeout is over. The pauses are jittered, so that writers do not meet again and again. */
+async function whileBusy<T>(body: () => T, { path, busyTimeoutMs, signal }: BusyWait): Promise<T> {
+  const giveUpAt = performance.now() + busyTimeoutMs
+  for (;;) {
+    signal?.throwIfAborted()
+    try {
+      return body()
+    } catch (error) {
+      if (!isBusy(error) || performance.now() >= giveUpAt) throw classifySqliteError(error, path)
+    }
+    await setTimeout(1 + Math.random() * 20, undefined, { signal })
+  }
+}

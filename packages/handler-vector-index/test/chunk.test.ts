@@ -1,0 +1,68 @@
+import * as fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { splitText } from '../src/chunk.js'
+
+const sizes = fc
+  .tuple(fc.integer({ min: 100, max: 300 }), fc.double({ min: 0, max: 0.49, noNaN: true }))
+  .map(([size, part]) => ({ size, overlap: Math.floor(size * part) }))
+const texts = fc
+  .array(fc.oneof(fc.string({ unit: 'grapheme' }), fc.constantFrom('. ', '\n\n', ' ', 'word ', '🙂', '。')), {
+    maxLength: 300,
+  })
+  .map((parts) => parts.join(''))
+
+test('no chunk is empty, untrimmed or longer than size', () => {
+  fc.assert(
+    fc.property(texts, sizes, (text, options) => {
+      for (const chunk of splitText(text, options)) {
+        expect(chunk).not.toBe('')
+        expect(chunk).toBe(chunk.trim())
+        expect(chunk.length).toBeLessThanOrEqual(options.size)
+      }
+    }),
+  )
+})
+
+test('every character that is no white space is in a chunk, in order, and without overlap exactly once', () => {
+  fc.assert(
+    fc.property(texts, sizes, (text, { size }) => {
+      const chunks = splitText(text, { size, overlap: 0 })
+      expect(chunks.join('').replaceAll(/\s/g, '')).toBe(text.replaceAll(/\s/g, ''))
+    }),
+  )
+})
+
+test('with overlap every chunk is a piece of the text and none starts after the end of the one before', () => {
+  fc.assert(
+    fc.property(texts, sizes, (text, options) => {
+      let covered = 0
+      for (const chunk of splitText(text, options)) {
+        const at = text.indexOf(chunk, Math.max(0, covered - options.overlap - options.size))
+        expect(at).not.toBe(-1)
+        expect(text.slice(covered, at).trim()).toBe('')
+        covered = Math.max(covered, at + chunk.length)
+      }
+      expect(text.slice(covered).trim()).toBe('')
+    }),
+  )
+})
+
+test('surrogate pairs stay whole in a text without any white space', () => {
+  for (const chunk of splitText('🙂'.repeat(500), { size: 101, overlap: 33 })) {
+    expect(chunk).not.toMatch(/\p{Surrogate}/u)
+  }
+})
+
+test('a chunk ends at a paragraph before a sentence before a word', () => {
+  const sentence = 'Aaaa bbbb cccc. '
+  const paragraphs = `${sentence.repeat(5)}\n\n${sentence.repeat(5)}`
+  expect(splitText(paragraphs, { size: 100, overlap: 0 })[0]).toBe(sentence.repeat(5).trim())
+  expect(splitText(sentence.repeat(10), { size: 100, overlap: 0 })[0]).toBe(sentence.repeat(6).trim())
+  expect(splitText('word '.repeat(50), { size: 102, overlap: 0 })[0]).toBe('word '.repeat(20).trim())
+})
+
+test('a text that fits is one chunk, and white space is none', () => {
+  expect(splitText(' short ', { size: 100, overlap: 10 })).toEqual(['short'])
+  expect(splitText(' \n\t ', { size: 100, overlap: 10 })).toEqual([])
+  expect(splitText('', { size: 100, overlap: 10 })).toEqual([])
+})

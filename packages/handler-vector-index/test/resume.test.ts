@@ -1,0 +1,100 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { openDocuments } from '../src/documents.js'
+import { payloadSchema } from '../src/payload.js'
+import type { Checkpoint } from '../src/task-context.js'
+import { openIndex } from './index-harness.js'
+import { createWordEmbedder } from './word-embedder.js'
+
+const numbered = (count: number, from = 0) =>
+  Array.from({ length: count }, (_, i) => ({ id: `doc-${from + i}`, text: `text number ${from + i}` }))
+
+test('a JSON array and a JSONL file are indexed alike', async () => {
+  const index = await openIndex()
+  await writeFile(join(index.folder, 'a.json'), JSON.stringify(['plain', ...numbered(30)], null, 2))
+  await writeFile(
+    join(index.folder, 'a.jsonl'),
+    ['plain', ...numbered(30)].map((d) => JSON.stringify(d)).join('\n'),
+  )
+  expect(await index.run({ documents_ref: 'a.json' })).toMatchObject({ inserted: 31 })
+  expect(await index.run({ documents_ref: 'a.jsonl' })).toMatchObject({ unchanged: 31 })
+})
+
+test('each committed batch leaves a checkpoint, and a retried task goes on from it with its counts', async () => {
+  const index = await openIndex()
+  const documents = numbered(50)
+  const checkpoints: Checkpoint[] = []
+  const stop = new AbortController()
+  const first = index.run(
+    { documents, batch_size: 10 },
+    {
+      signal: stop.signal,
+      onCheckpoint: (checkpoint) => {
+        checkpoints.push(checkpoint)
+        if (checkpoints.length === 3) stop.abort(new Error('stopped'))
+      },
+    },
+  )
+  await expect(first).rejects.toThrow('stopped')
+  expect(checkpoints.map(({ next }) => next)).toEqual([10, 20, 30])
+  expect((await index.store.describe('documents'))?.count).toBe(30)
+  index.embedder.calls.length = 0
+  const seen: number[] = []
+  const [, , checkpoint] = checkpoints
+  const result = await index.run(
+    { documents, batch_size: 10 },
+    { ...(checkpoint && { checkpoint }), onProgress: (done) => seen.push(done) },
+  )
+  expect(seen).toEqual([30, 40, 50])
+  expect(index.embedder.calls.flat()).toHaveLength(20)
+  expect(result).toMatchObject({ inserted: 50, unchanged: 0, collection: { count: 50 } })
+})
+
+test('a checkpoint of another file is not used', async () => {
+  const index = await openIndex()
+  const file = join(index.folder, 'docs.jsonl')
+  await writeFile(
+    file,
+    numbered(20)
+      .map((d) => JSON.stringify(d))
+      .join('\n'),
+  )
+  let last: Checkpoint | undefined
+  await index.run({ documents_ref: 'docs.jsonl' }, { onCheckpoint: (checkpoint) => (last = checkpoint) })
+  await writeFile(
+    file,
+    numbered(25, 100)
+      .map((d) => JSON.stringify(d))
+      .join('\n'),
+  )
+  const result = await index.run(
+    { documents_ref: 'docs.jsonl' },
+    last === undefined ? {} : { checkpoint: last },
+  )
+  expect(result).toMatchObject({ inserted: 25, collection: { count: 45 } })
+})
+
+test('a cancel is honoured within a batch: nothing of it is written', async () => {
+  const index = await openIndex()
+  const stop = new AbortController()
+  const embedder = createWordEmbedder()
+  const slow = {
+    ...embedder,
+    embed: (...args: Parameters<typeof embedder.embed>) => (
+      stop.abort(new Error('cancelled')),
+      embedder.embed(...args)
+    ),
+  }
+  await expect(
+    index.run({ documents: numbered(500), batch_size: 500 }, { embedder: slow, signal: stop.signal }),
+  ).rejects.toThrow('cancelled')
+  expect(embedder.calls.length).toBeLessThan(2)
+  expect(await index.store.describe('documents')).toBeNull()
+})
+
+test('documents_ref without a documents_root is refused', async () => {
+  const payload = payloadSchema.parse({ documents_ref: 'x.jsonl' })
+  if (payload.operation === 'delete') throw new Error('not a delete')
+  await expect(openDocuments(payload, null)).rejects.toMatchObject({ code: 'DOCUMENTS_REF_DISABLED' })
+})

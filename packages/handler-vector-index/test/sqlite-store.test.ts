@@ -1,0 +1,108 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { expect, onTestFinished, test } from 'vitest'
+import { openSqliteConnection } from '../src/sqlite-connection.js'
+import { pragma, SCHEMA } from '../src/sqlite-schema.js'
+import { openSqliteStore, type SqliteStoreOptions } from '../src/sqlite-store.js'
+import { testVectorStore } from './store-suite.js'
+import { tempFolder } from './temp-folder.js'
+
+async function open(options: Partial<SqliteStoreOptions> = {}) {
+  const store = await openSqliteStore({ path: join(await tempFolder(), 'vectors.db'), ...options })
+  onTestFinished(() => store.close())
+  return store
+}
+
+testVectorStore('sqlite', open)
+testVectorStore('sqlite without a search cache', () => open({ searchMemoryMb: 0 }))
+
+test('every connection has WAL, synchronous FULL and incremental vacuum', async () => {
+  const path = join(await tempFolder(), 'vectors.db')
+  for (let round = 0; round < 2; round++) {
+    const connection = await openSqliteConnection(path, 1000)
+    onTestFinished(connection.close)
+    expect(pragma(connection.db, 'journal_mode')).toBe('wal')
+    expect(pragma(connection.db, 'synchronous')).toBe(2)
+    expect(pragma(connection.db, 'auto_vacuum')).toBe(2)
+  }
+})
+
+test('the documented schema is the one in the file', async () => {
+  const path = join(await tempFolder(), 'vectors.db')
+  const { db, close } = await openSqliteConnection(path, 1000)
+  onTestFinished(close)
+  const made = db
+    .prepare("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite%'")
+    .all()
+  const docs = await readFile(new URL('../docs/store.md', import.meta.url), 'utf8')
+  for (const { sql } of made) {
+    expect(SCHEMA).toContain(sql)
+    expect(docs).toContain(sql)
+  }
+  expect(made).toHaveLength(4)
+})
+
+test('a file of another program, a newer version and no database at all are refused with a code each', async () => {
+  const folder = await tempFolder()
+  const make = (name: string, sql: string) => {
+    const db = new DatabaseSync(join(folder, name))
+    db.exec(sql)
+    db.close()
+    return join(folder, name)
+  }
+  const foreign = make('foreign.db', 'CREATE TABLE t (x)')
+  await expect(open({ path: foreign })).rejects.toMatchObject({ code: 'STORE_FOREIGN' })
+  const path = join(folder, 'newer.db')
+  const store = await openSqliteStore({ path })
+  store.close()
+  make('newer.db', 'PRAGMA user_version = 99')
+  await expect(open({ path })).rejects.toMatchObject({ code: 'STORE_NEWER' })
+  await writeFile(
+    join(folder, 'text.db'),
+    'this is not a database, and long enough to be looked at'.repeat(50),
+  )
+  await expect(open({ path: join(folder, 'text.db') })).rejects.toMatchObject({ code: 'STORE_CORRUPT' })
+})
+
+test('a write waits for another writer, and reports STORE_BUSY as retryable when the time is up', async () => {
+  const path = join(await tempFolder(), 'vectors.db')
+  const store = await open({ path, busyTimeoutMs: 100 })
+  const other = new DatabaseSync(path)
+  onTestFinished(() => other.close())
+  const document = {
+    id: 'a',
+    seen: null,
+    sourceId: null,
+    version: null,
+    metadata: '{}',
+    contentHash: '',
+    chunks: [{ text: null, vector: Float32Array.of(1) }],
+  }
+  const write = (signal = new AbortController().signal) =>
+    store.write({ collection: 'c', embedder: 'e', dim: 1, documents: [document] }, signal)
+  other.exec('BEGIN IMMEDIATE')
+  await expect(write()).rejects.toMatchObject({ name: 'RetryableError', code: 'STORE_BUSY' })
+  const patient = await open({ path })
+  const waiting = patient.write(
+    { collection: 'c', embedder: 'e', dim: 1, documents: [document] },
+    new AbortController().signal,
+  )
+  await expect(write(AbortSignal.abort(new Error('cancelled')))).rejects.toThrow('cancelled')
+  other.exec('COMMIT')
+  expect(await waiting).toEqual({ stale: new Set() })
+})
+
+test('what was written is there after the store is opened again', async () => {
+  const path = join(await tempFolder(), 'vectors.db')
+  const first = await openSqliteStore({ path })
+  const chunks = [{ text: 'kept', vector: Float32Array.of(0.6, 0.8) }]
+  const documents = [
+    { id: 'a', seen: null, sourceId: null, version: null, metadata: '{}', contentHash: '', chunks },
+  ]
+  await first.write({ collection: 'c', embedder: 'e', dim: 2, documents }, new AbortController().signal)
+  first.close()
+  const second = await open({ path })
+  const hits = await second.search({ collection: 'c', vector: Float32Array.of(0.6, 0.8), k: 1, filter: null })
+  expect(hits).toMatchObject([{ id: 'a', text: 'kept', score: expect.closeTo(1) }])
+})
