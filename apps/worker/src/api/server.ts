@@ -1,0 +1,111 @@
+import type { Worker } from '@mcp-worker/runtime'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { Logger } from 'pino'
+import type { Token } from '../configuration.js'
+import { createHttpServer } from '../http-server.js'
+import { type Principal, createAuthenticator } from './authorise.js'
+import { openApiRoute } from './openapi.js'
+import { createOriginCheck } from './origin.js'
+import { ApiError } from './problem.js'
+import { queryRoutes } from './queries.js'
+import { type ApiAnswer, RawJson, type Route } from './route.js'
+import { taskRoutes } from './tasks.js'
+import { typeRoutes } from './types.js'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    principal: Principal | null
+  }
+}
+
+export interface ApiOptions {
+  readonly worker: Worker
+  readonly tokens: readonly Token[]
+  readonly allowedHosts: readonly string[]
+  readonly version: string
+  readonly log: Logger
+  /** Aborted when the service closes: held answers (`wait`) are given at once. */
+  readonly closing: AbortSignal
+}
+
+export interface Api {
+  readonly app: FastifyInstance
+  readonly routes: readonly Route[]
+}
+
+/** The API, not listening yet. */
+export function createApi(options: ApiOptions): Api {
+  const { worker, log } = options
+  const app = createHttpServer(log)
+  guard(app, options)
+  const about = [...taskRoutes(worker), ...typeRoutes(worker), ...queryRoutes(worker)]
+  const routes = [...about, openApiRoute(worker, options.version, about)]
+  for (const one of routes) register(app, one, options.closing)
+  app.addHook('onResponse', (request, reply, done) => {
+    const route = request.routeOptions.url ?? null
+    const duration = reply.elapsedTime / 1_000
+    log.debug({ method: request.method, route, status: reply.statusCode, duration }, 'api_request')
+    done()
+  })
+  return { app, routes }
+}
+
+/** Before the body is read: whose page calls, and who asks. */
+function guard(app: FastifyInstance, { tokens, allowedHosts }: ApiOptions): void {
+  const checkOrigin = createOriginCheck(allowedHosts)
+  const authenticate = createAuthenticator(tokens)
+  app.decorateRequest('principal', null)
+  app.addHook('onRequest', (request, _reply, done) => {
+    const { host, origin, authorization } = request.headers
+    if (tokens.length === 0) checkOrigin({ host, origin, localAddress: request.socket.localAddress })
+    request.principal = authenticate(authorization)
+    done()
+  })
+}
+
+function register(app: FastifyInstance, one: Route, closing: AbortSignal): void {
+  app.route({
+    method: one.method,
+    url: one.path.replaceAll(/\{(\w+)\}/g, ':$1'),
+    handler: async (request, reply) => {
+      const gone = clientGone(reply)
+      const answering = one.handle({
+        principal: principalOf(request),
+        params: request.params,
+        query: request.query,
+        body: request.body,
+        headers: request.headers,
+        signal: AbortSignal.any([gone, closing]),
+      })
+      const answer = await answering.catch((error: unknown) => Promise.reject(gone.aborted ? UNHEARD : error))
+      return send(reply, answer)
+    },
+  })
+}
+
+const UNHEARD = new ApiError('bad_request', 'the client went away before the answer')
+
+/** Aborts when the connection closes before the answer is out. Fastify's own `request.signal` aborts as soon as the body has been read. */
+function clientGone(reply: FastifyReply): AbortSignal {
+  const controller = new AbortController()
+  reply.raw.once('close', () => {
+    if (!reply.raw.writableFinished) controller.abort()
+  })
+  return controller.signal
+}
+
+function principalOf(request: FastifyRequest): Principal {
+  if (request.principal === null) throw new Error('the request was not authenticated')
+  return request.principal
+}
+
+function send(reply: FastifyReply, answer: ApiAnswer): FastifyReply {
+  const text = answer.body instanceof RawJson ? answer.body.text : JSON.stringify(answer.body)
+  return reply
+    .code(answer.status)
+    .headers(answer.headers ?? {})
+    .type('application/json; charset=utf-8')
+    .header('cache-control', 'no-store')
+    .serializer((value: unknown) => value as string)
+    .send(text)
+}

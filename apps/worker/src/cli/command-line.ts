@@ -1,0 +1,86 @@
+import { Command, CommanderError } from 'commander'
+import { type ApiClient, createApiClient, RefusedError, UnreachableError } from './api-client.js'
+import { addGet } from './get.js'
+import { UsageError } from './json-argument.js'
+import { addList } from './list.js'
+import { addQuery } from './query.js'
+import { addStart } from './start.js'
+import { addSteer } from './steer.js'
+import { addSubmit } from './submit.js'
+import { plain, type Terminal } from './terminal.js'
+import { addTypes } from './types.js'
+
+export interface CommandLine {
+  readonly terminal: Terminal
+  readonly version: string
+  /** Both resolve with the exit code when the service has ended. */
+  readonly start: () => Promise<number>
+  readonly startReloading: () => Promise<number>
+}
+
+export interface CommandContext extends CommandLine {
+  readonly api: () => ApiClient
+  /** Sets the exit code. */
+  readonly end: (code: number) => void
+}
+
+const EXIT_FAILED = 1
+/** EX_USAGE, EX_UNAVAILABLE */
+const EXIT_USAGE = 64
+const EXIT_UNREACHABLE = 69
+
+/** Runs one command; answers the exit code. */
+export async function runCommandLine(argv: readonly string[], given: CommandLine): Promise<number> {
+  const { terminal } = given
+  let code = 0
+  const context: CommandContext = {
+    ...given,
+    api: () => createApiClient(terminal.env),
+    end: (ended) => {
+      code = ended
+    },
+  }
+  try {
+    await createProgram(context).parseAsync([...argv])
+    return code
+  } catch (error) {
+    return explain(error, terminal)
+  }
+}
+
+function createProgram(context: CommandContext): Command {
+  const { terminal, version } = context
+  const program = new Command('mcp-worker')
+    .description('MCP Worker: background tasks with a durable queue')
+    .version(version)
+    .exitOverride()
+    .configureOutput({ writeOut: terminal.print, writeErr: terminal.printError })
+    .showHelpAfterError('(mcp-worker --help lists all commands)')
+    .addHelpText(
+      'after',
+      '\nAll commands but start talk to the API at MCP_WORKER_URL (http://127.0.0.1:8000), with API_TOKEN if set.',
+    )
+  for (const add of [addStart, addSubmit, addGet, addList, addSteer, addTypes, addQuery])
+    add(program, context)
+  return program
+}
+
+function explain(error: unknown, terminal: Terminal): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE
+  if (error instanceof RefusedError) {
+    const { code, detail, remedy, faults = [] } = error.problem
+    const lines = faults.map((one) => `  ${one.path}: ${one.message}`).map(plain)
+    terminal.printError(
+      `${plain(`${code}: ${detail}`)}\n${lines.map((one) => `${one}\n`).join('')}${plain(remedy ?? '')}\n`,
+    )
+    return EXIT_FAILED
+  }
+  const isKnown = error instanceof UsageError || error instanceof UnreachableError
+  terminal.printError(`${isKnown ? plain(error.message) : describe(error)}\n`)
+  if (error instanceof UsageError) return EXIT_USAGE
+  return error instanceof UnreachableError ? EXIT_UNREACHABLE : EXIT_FAILED
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error)
+}

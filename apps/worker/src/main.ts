@@ -1,0 +1,81 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { runCommandLine } from './cli/command-line.js'
+import type { Terminal } from './cli/terminal.js'
+import { readEnvironment } from './environment.js'
+import type { StopSignal } from './exit-codes.js'
+import { runReloading } from './reload.js'
+import { type Surroundings, runService } from './service.js'
+
+const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+  version: string
+}
+
+const terminal: Terminal = {
+  env: process.env,
+  isTty: process.stdout.isTTY,
+  columns: () => process.stdout.columns || 80,
+  print: (text) => process.stdout.write(text),
+  printError: (text) => process.stderr.write(text),
+  readInput: () => readAll(process.stdin),
+  onInterrupt: (listener) => process.once('SIGINT', listener),
+}
+
+function onSignal(listener: (signal: StopSignal) => void): void {
+  process.on('SIGTERM', listener).on('SIGINT', listener)
+}
+
+function start(): Promise<number> {
+  return runService({
+    env: process.env,
+    cwd: process.cwd(),
+    version,
+    printError: terminal.printError,
+    exit: (code) => process.exit(code),
+    onSignal: (listener) => {
+      onSignal(listener)
+      // the parent of `--reload` is gone
+      process.once('disconnect', () => listener('SIGTERM'))
+    },
+    resourceUse,
+    watch: (paths) => process.send?.({ watch: paths }),
+  } satisfies Surroundings)
+}
+
+function startReloading(): Promise<number> {
+  const { environment } = readEnvironment(process.env)
+  const cwd = process.cwd()
+  return runReloading({
+    command: [process.execPath, ...process.execArgv, fileURLToPath(import.meta.url), 'start'],
+    env: process.env,
+    cwd,
+    watched: environment.WORKER_CONFIG === null ? [] : [resolve(cwd, environment.WORKER_CONFIG)],
+    dataDir: resolve(cwd, environment.DATA_DIR),
+    print: terminal.printError,
+    onSignal,
+  })
+}
+
+function resourceUse(): Record<string, number> {
+  const { rss, heapUsed, external } = process.memoryUsage()
+  const { user, system } = process.cpuUsage()
+  return {
+    rss_bytes: rss,
+    heap_used_bytes: heapUsed,
+    external_bytes: external,
+    cpu_seconds: (user + system) / 1e6,
+  }
+}
+
+async function readAll(input: NodeJS.ReadStream): Promise<string> {
+  const chunks: Buffer[] = []
+  for await (const chunk of input) chunks.push(chunk as Buffer)
+  return Buffer.concat(chunks).toString('utf8')
+}
+
+// a closed pipe (`mcp-worker list | head`) is no defect
+process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 74))
+
+process.exit(await runCommandLine(process.argv, { terminal, version, start, startReloading }))

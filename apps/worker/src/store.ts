@@ -1,0 +1,21 @@
+import { mkdir } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { WorkerError, memoryQueue, type QueueDriver } from '@mcp-worker/runtime'
+import { firstLine } from './config-file.js'
+import type { Configuration } from './configuration.js'
+
+/** The queue that the configuration asks for, not open yet. Makes DATA_DIR. */
+export async function createQueue(
+  { environment, config }: Pick<Configuration, 'environment' | 'config'>,
+  cwd: string,
+): Promise<QueueDriver> {
+  const dataDir = resolve(cwd, environment.DATA_DIR)
+  await mkdir(dataDir, { recursive: true }).catch((cause: unknown) => {
+    const message = `${environment.DATA_DIR} cannot be made: ${firstLine(cause)}; expected a folder that this user may write to`
+    throw new WorkerError('bad_configuration', message, { cause, faults: [{ path: 'DATA_DIR', message }] })
+  })
+  if (environment.QUEUE_URL === 'memory') return memoryQueue()
+  // not imported where it isn't used: node:sqlite is experimental on Node.js 22
+  const { sqliteQueue } = await import('@mcp-worker/runtime/sqlite')
+  return sqliteQueue({ path: join(dataDir, 'queue.db'), durability: config.durability })
+}
