@@ -1,0 +1,96 @@
+import { expect } from 'vitest'
+import type { ContractTest } from '../scene.js'
+
+/** Long enough that a claim which is not woken fails the test by its time limit. */
+const LONG = 60_000
+const NOTHING = { deliveries: [], suspects: 0 }
+
+export const WAITING_CLAIM_TESTS: readonly ContractTest[] = [
+  {
+    title: '[Q8.5] a waiting claim answers as soon as its own owner submits',
+    run: async (scene) => {
+      const one = await scene.owner()
+      const waiting = scene.delivered(one, { waitMs: LONG })
+      const [task] = await scene.accepted(one, {})
+      expect(await waiting).toEqual([task!.id])
+    },
+  },
+  {
+    title: '[Q8.5] a waiting claim answers when another owner submits',
+    run: async (scene) => {
+      const [one, other] = [await scene.owner(), await scene.owner()]
+      const waiting = scene.delivered(one, { waitMs: LONG })
+      const [task] = await scene.accepted(other, {})
+      expect(await waiting).toEqual([task!.id])
+    },
+  },
+  {
+    title: '[Q8.5] a waiting claim answers when a task is released, replayed or its type resumed',
+    run: async (scene) => {
+      const [one, other] = [await scene.owner(), await scene.owner()]
+      const delivery = await scene.inHand(other)
+      const forReleased = scene.claim(one, { waitMs: LONG })
+      await scene.settled(other, delivery, { kind: 'release' })
+      const released = (await forReleased).deliveries[0]!
+      expect(released.task.id).toBe(delivery.task.id)
+
+      await scene.settled(one, released, { kind: 'cancelled' })
+      const forReplayed = scene.delivered(one, { waitMs: LONG })
+      await other.driver.replay(delivery.task.id)
+      expect(await forReplayed).toEqual([delivery.task.id])
+
+      await other.driver.pause('beta')
+      const [paused] = await scene.accepted(other, { type: 'beta' })
+      await scene.until('the pause is known', async () => (await one.driver.counts()).paused.includes('beta'))
+      const forResumed = scene.delivered(one, { waitMs: LONG })
+      await other.driver.resume('beta')
+      expect(await forResumed).toEqual([paused!.id])
+    },
+  },
+  {
+    title: '[Q8.5] a waiting claim answers when a scheduled task comes due',
+    run: async (scene) => {
+      const one = await scene.owner()
+      const [task] = await scene.accepted(one, { runAt: scene.clock.wall() + 60 })
+      expect(await scene.delivered(one, { waitMs: LONG })).toEqual([task!.id])
+    },
+  },
+  {
+    title: '[Q8.5] a claim whose wait is over answers empty',
+    run: async (scene) => {
+      const one = await scene.owner()
+      expect(await scene.claim(one, { waitMs: 20 })).toEqual(NOTHING)
+      expect(await scene.claim(one)).toEqual(NOTHING)
+    },
+  },
+  {
+    title: '[Q8.5] a newer claim replaces a waiting one, which answers empty',
+    run: async (scene) => {
+      const one = await scene.owner()
+      const older = scene.claim(one, { waitMs: LONG })
+      const newer = scene.claim(one, { waitMs: LONG })
+      expect(await older).toEqual(NOTHING)
+      const [task] = await scene.accepted(one, {})
+      expect((await newer).deliveries.map((delivery) => delivery.task.id)).toEqual([task!.id])
+    },
+  },
+  {
+    title: '[Q8.5] a waiting claim takes no more than it asked for',
+    run: async (scene) => {
+      const one = await scene.owner()
+      const asked = [{ type: 'beta', versions: [1], free: 1 }]
+      const waiting = scene.delivered(one, { wants: asked, waitMs: LONG })
+      const [, first] = await scene.accepted(one, {}, { type: 'beta' }, { type: 'beta' })
+      expect(await waiting).toEqual([first!.id])
+    },
+  },
+  {
+    title: '[Q8.5] owners are woken when there may be something to claim',
+    run: async (scene) => {
+      const [one, other] = [await scene.owner(), await scene.owner()]
+      await scene.accepted(other, {})
+      await scene.until('the owner was woken', () => one.wakes.some(({ ready }) => ready))
+      expect(await scene.delivered(one)).toHaveLength(1)
+    },
+  },
+]

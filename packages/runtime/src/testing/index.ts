@@ -1,0 +1,3 @@
+export { fakeClock, type FakeClock } from './fake-clock.js'
+export { until, type QueueFactory, type QueueFixture, type TestOwner } from './queue-fixture.js'
+export { testQueueDriver, type QueueSuiteOptions } from './test-queue-driver.js'
