@@ -10,11 +10,17 @@ import type { Delivery, LogLine, NewTask, Progress, Settlement, Task, TaskStatus
  * refusal that the contract names: they answer it. They throw `WorkerError`: `store_unavailable` (nothing was done),
  * `outcome_unknown` (it may have been done: ask with the same id or key), `storage_full`, `store_failed` (the store can't be
  * trusted any more; the process must end). `[Q0]` After `close` every member rejects with `queue_closed`.
+ *
+ * Wall times (due times, expiry, retention) are compared with `context.clock.wall()` of the process that calls, never with a server's wall
+ * clock. Each sentence was held against Redis and PostgreSQL: docs/decisions/contract-vs-engines.md.
  */
 export interface QueueDriver {
   readonly capabilities: Capabilities
 
-  /** Connects, migrates the store, and hands back what this host's dead owners had in hand. Rejects with what is wrong and the remedy. */
+  /**
+   * Connects, migrates the store, and hands back at once what owners that are known to be dead had in hand; the others' follow when their leases
+   * end. Rejects with what is wrong and the remedy.
+   */
   open(context: QueueContext): Promise<void>
 
   /**
@@ -28,14 +34,16 @@ export interface QueueDriver {
    *   white space do not matter.
    * - `[Q10.2]` A taken id with the same type and payload answers `duplicate`, with another one `conflict`; once pruned it is free again.
    * - `[Q10.3]` The same key in another scope or of another type is another key.
-   * - `[Q12]` A queue that would hold more than `limits.maxWaiting` waiting tasks answers `full` with the seconds after which to come again.
+   * - `[Q12]` A queue that would hold more than `limits.maxWaiting` waiting tasks answers `full` with the time after which to come
+   *   again. (On a server, submits under way at the same moment may exceed it by their own number.)
    */
   submit(tasks: readonly NewTask[]): Promise<readonly SubmitAnswer[]>
 
   /**
    * Leases deliveries to this owner.
    * - `[Q8]` Only types and versions that are wanted are delivered, never more than `free` of a type nor `max` in all.
-   * - `[Q8.1]` The oldest rank comes first across types: `rank = readyAt − priority × 60 s`; at equal rank, first in, first out.
+   * - `[Q8.1]` The oldest rank comes first across types: `rank = readyAt − priority × 60 s`; at equal rank, first in, first out. That is among
+   *   what no other claim is taking at the same moment; a claim may answer fewer than there are then, and is woken again.
    * - `[Q8.2]` Nothing that is scheduled, retrying before its time, paused, final, running or cancelled is delivered.
    * - `[Q2]` A task has at most one live lease, whoever claims.
    * - `[Q3]` A fence is new at every delivery and never used again, also across a reopening of the store.
@@ -52,14 +60,15 @@ export interface QueueDriver {
   /**
    * Prolongs leases by `leaseMs` from now. Called by the keeper while it can, here for owners without one.
    * - `[Q3.2]` A fence that isn't current answers `stale` and changes nothing.
-   * - `[Q2.1]` A lease that is not renewed ends: the task is delivered again, and its old fence is stale.
-   * - `[Q9]` A wall clock stepping by hours, either way, changes no lease.
+   * - `[Q2.1]` A lease that is not renewed ends: the task is delivered again, and its old fence is stale. Between the two, either answer is right.
+   * - `[Q9]` A worker's wall clock stepping by hours, either way, changes no lease.
    */
   renew(fences: readonly string[]): Promise<readonly ('renewed' | 'stale')[]>
 
   /**
    * Ends a delivery.
-   * - `[Q3.3]` A fence that isn't current answers `stale` and changes nothing: not the status, not a counter, not the result.
+   * - `[Q3.3]` A fence that isn't current answers `stale` and changes nothing: not the status, not a counter, not the result. (Repeated after
+   *   `outcome_unknown`, `stale` may mean that the first try was stored.)
    * - `[Q6.1]` The counters add up after every kind of settlement (see `Counters`).
    * - `[Q7]` A release is free and immediate: the task can be claimed again at once, in its old place.
    * - `[Q6.2]` A retry waits until `retryAt`, a snooze until `until`.
@@ -77,7 +86,7 @@ export interface QueueDriver {
 
   /**
    * - `[Q4.1]` A task that waits is cancelled at once and never starts afterwards.
-   * - `[Q4.2]` Of one that runs the cancel is requested: its owner hears of it by `onWake`, whichever process asked.
+   * - `[Q4.2]` Of one that runs the cancel is requested: its owner hears of it by `onWake`, whichever process asked, at the latest with its next renewal.
    * - `[Q4]` Final is final: a final task answers `final` and does not change.
    */
   requestCancel(id: string): Promise<'cancelled' | 'requested' | 'final' | 'not_found'>
@@ -92,7 +101,10 @@ export interface QueueDriver {
   /** `[Q5]` Every accepted task can be read until it is pruned. */
   get(id: string): Promise<Task | null>
 
-  /** `[Q5.3]` A page, newest first; the cursor of one page leads to the next without a gap or a repeat. */
+  /**
+   * `[Q5.3]` A page, newest first (in the reverse order of acceptance); the cursor of one page leads to the next without a gap or a repeat, for
+   * tasks that were accepted before the first page and match throughout.
+   */
   list(filter: ListFilter): Promise<TaskPage>
 
   /** `[Q5.4]` Counts add up with what `list` shows; each is exact. */
@@ -111,11 +123,12 @@ export interface QueueDriver {
   /** Calls the listener when something happened that this owner should look at. Answers the way to stop listening. */
   onWake(listener: (wake: Wake) => void): () => void
 
-  /** `[Q12.1]` Ends by its deadline, even with the store frozen. Leases that are still held are left to the recovery. */
+  /** `[Q12.1]` Ends by its deadline, even with the store frozen. Calls under way reject, a waiting claim answers empty; leases that are
+   * still held are left to the recovery. */
   close(options: { readonly deadlineMs: number }): Promise<void>
 }
 
-/** What a driver can do; docs/queues.md is generated from it. */
+/** What a driver can do. Read it after `open`: of a server, `durability` and `wakeMs` are what its settings give. */
 export interface Capabilities {
   readonly name: string
   /** What an accepted task survives: `power` a power cut, `process` a killed process, `none` neither. */
@@ -168,7 +181,7 @@ export type SubmitAnswer =
   | { readonly kind: 'full'; readonly waiting: number; readonly retryAfterMs: number }
   | { readonly kind: 'not_submitted' }
 
-/** Of a duplicate whose task was pruned already, `status` is null. */
+/** Of a duplicate whose task was pruned already, `status` is null, also where the id has become another task's since. */
 export interface SubmittedTask {
   readonly id: string
   readonly type: string

@@ -157,15 +157,18 @@ const LONGEST_PAUSE_MS = 2000
 type Settled = 'settled' | 'stale' | 'not_settled'
 
 /**
- * Tries until the lease, no longer renewed from here on, has ended: a settle is safe to repeat, for after one that was stored the fence is not current any more (then
- * `stale` is its answer; the task is settled all the same).
+ * Tries until the lease, no longer renewed from here on, has ended. A settle is safe to repeat: once it was stored the fence is not current any
+ * more, so that after an unknown outcome `stale` most likely means "stored by the first try".
  */
 async function settle(delivery: Delivery, settlement: Settlement, around: DeliverySurroundings): Promise<Settled> {
   const giveUpAt = around.clock.monotonic() + around.leaseMs
+  let unknown = false
   for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
     try {
-      return await around.queue.settle(delivery.fence, settlement)
+      const answer = await around.queue.settle(delivery.fence, settlement)
+      return unknown ? 'settled' : answer
     } catch (error) {
+      unknown ||= isWorkerError(error) && error.code === 'outcome_unknown'
       const hopeless = !isWorkerError(error) || (error.code !== 'store_unavailable' && error.code !== 'outcome_unknown')
       if (hopeless || around.clock.monotonic() + pauseMs >= giveUpAt) {
         const fields = { task_id: delivery.task.id, task_type: delivery.task.type, error: String(error) }

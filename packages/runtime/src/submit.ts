@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import type { Clock } from './clock.js'
 import { parseDuration } from './duration.js'
 import { isWorkerError, WorkerError, type Fault } from './errors.js'
@@ -47,12 +47,10 @@ const LIMIT = { maxBytes: MAX_PAYLOAD_BYTES, tooLarge: 'payload_too_large', what
 
 /** Time-ordered (UUIDv7, RFC 9562): new rows go to the right edge of the id's index. */
 export function newTaskId(now: number): string {
-  const bytes = randomBytes(16)
-  bytes.writeUIntBE(now, 0, 6)
-  bytes[6] = (bytes[6]! & 0x0f) | 0x70
-  bytes[8] = (bytes[8]! & 0x3f) | 0x80
-  const hex = bytes.toString('hex')
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`
+  const time = now.toString(16).padStart(12, '0')
+  // a version 4 UUID's random part, of which node keeps a supply
+  const random = randomUUID()
+  return `${time.slice(0, 8)}-${time.slice(8)}-7${random.slice(15)}`
 }
 
 /** The same parent and key always give the same child. */

@@ -141,7 +141,10 @@ export interface Delivery {
   readonly checkpoint: string | null
   /** False where the stored row no longer matches the hash it was stored with: the task must not run. */
   readonly intact: boolean
-  /** The lease's end in milliseconds of the queue's monotonic clock. A delivery that could not start by then is lost. */
+  /**
+   * The lease's end in milliseconds of this process's `context.clock.monotonic()`, never later than the queue's own end (a driver counts from before
+   * the claim was sent). A delivery that could not start by then is lost.
+   */
   readonly leaseUntil: number
 }
 

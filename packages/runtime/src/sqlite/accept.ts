@@ -38,8 +38,11 @@ export function createAccept(base: StoreBase) {
     if (!row) return null
     const id = String(row['id'])
     if (row['hash'] !== sameness(task.version, task.payload)) return { kind: 'conflict', by: 'key', id }
-    const status = (byId.get(id)?.['status'] ?? null) as TaskStatus | null
-    return { kind: 'duplicate', task: { id, type: task.type, status, createdAt: Number(row['created_at']) } }
+    const createdAt = Number(row['created_at'])
+    const first = byId.get(id)
+    // once pruned, the id may have become another task's
+    const status = first && Number(first['created_at']) === createdAt ? (first['status'] as TaskStatus) : null
+    return { kind: 'duplicate', task: { id, type: task.type, status, createdAt } }
   }
 
   function takenId(task: NewTask): SubmitAnswer {

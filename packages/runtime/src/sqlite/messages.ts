@@ -42,6 +42,8 @@ export interface Answer {
 export interface FromResident {
   readonly answers: readonly Answer[]
   readonly wake: Wake | null
+  /** How long the transaction took, its fsync included; null where nothing was written. */
+  readonly commitMs: number | null
   /** The store can't be trusted any more. */
   readonly fatal: WireError | null
 }

@@ -44,10 +44,13 @@ function serve(store: Store, data: ResidentData, { port, clock, log }: ResidentC
   })
   const upkeep = createUpkeep(store, transact, clock, log)
   let waiting: WaitingClaim | null = null
+  let commitMs: number | null = null
 
   function post(answers: readonly Answer[], wake: Wake | null, fatal: WorkerError | null = null): void {
     if (answers.length === 0 && !wake && !fatal) return
-    port.postMessage({ answers, wake, fatal: fatal && toWire(fatal, 'store_failed') } satisfies FromResident)
+    const message: FromResident = { answers, wake, commitMs, fatal: fatal && toWire(fatal, 'store_failed') }
+    commitMs = null
+    port.postMessage(JSON.stringify(message))
   }
 
   /** The newest claim is the one that waits; those before it answer empty. */
@@ -78,11 +81,13 @@ function serve(store: Store, data: ResidentData, { port, clock, log }: ResidentC
   }
 
   function commit(ops: readonly WriteOp[], answers: Answer[]): void {
+    const startedAt = performance.now()
     const outcome = transact(() => {
       const batch: Batch = { waiting: ops.some((op) => op.op === 'submit') ? store.base.tally.waiting() : 0, hasRoom: hasRoom() }
       if (waiting) upkeep.makeDueReady()
       return { values: ops.map((op) => attempt(() => writeOp(store, op, batch, drain))), claim: claimWaiting() }
     })
+    commitMs = performance.now() - startedAt
     upkeep.noteDue()
     for (const [index, op] of ops.entries()) answers.push({ ref: op.ref, ...outcome.values[index] })
     if (outcome.claim) {
@@ -133,10 +138,10 @@ function serve(store: Store, data: ResidentData, { port, clock, log }: ResidentC
     post(answers, steered ? upkeep.wake(false) : null)
   }
 
-  port.on('message', (first: Op[]) => {
-    const ops = first
+  port.on('message', (first: string) => {
+    const ops = JSON.parse(first) as Op[]
     for (let next = receiveMessageOnPort(port); next; next = receiveMessageOnPort(port)) {
-      for (const op of next.message as Op[]) ops.push(op)
+      ops.push(...(JSON.parse(next.message as string) as Op[]))
     }
     run(ops)
   })
