@@ -80,7 +80,7 @@ const owner = spawn(
     '--input-type=module',
     '-e',
     `
-  import pg from ${JSON.stringify(import.meta.resolve('../../../bench/node_modules/pg/esm/index.mjs'))}
+  import { pg } from ${JSON.stringify(import.meta.resolve('../../../bench/peers.ts'))}
   const c = new pg.Client({ connectionString: ${JSON.stringify(url)} }); await c.connect()
   await c.query('select pg_advisory_lock(4711)'); console.log('held'); setInterval(() => {}, 1e6)`,
   ],
@@ -88,7 +88,7 @@ const owner = spawn(
 )
 await once(owner.stdout, 'data')
 const probe = async () =>
-  (await db.query<{ free: boolean }>('select pg_try_advisory_lock(4711) free')).rows[0]?.free === true
+  (await db.query<{ free: boolean }>('select pg_try_advisory_lock(4711) free')).rows[0]?.free ?? false
 say('lock of a live owner is free', await probe())
 owner.kill('SIGKILL')
 const died = performance.now()
@@ -104,13 +104,13 @@ const pids = await Promise.all(
 )
 const within = (ms: number, work: Promise<unknown>) => {
   const from = performance.now()
-  const done = (how: string) => ({ how, ms: Math.round(performance.now() - from) })
+  const ending = (how: string) => ({ how, ms: Math.round(performance.now() - from) })
   return Promise.race([
     work.then(
-      () => done('answered'),
-      (error: Error) => done(`threw ${error.message.slice(0, 50)}`),
+      () => ending('answered'),
+      (error: Error) => ending(`threw ${error.message.slice(0, 50)}`),
     ),
-    elapsed(ms).then(() => done('still waiting')),
+    elapsed(ms).then(() => ending('still waiting')),
   ])
 }
 for (const pid of pids) process.kill(pid, 'SIGSTOP')

@@ -9,13 +9,13 @@ const redis = new Redis(url)
 const pid = Number(/process_id:(\d+)/.exec(await redis.info('server'))?.[1])
 const within = (ms: number, work: Promise<unknown>) => {
   const from = performance.now()
-  const done = (how: string) => ({ how, ms: Math.round(performance.now() - from) })
+  const ending = (how: string) => ({ how, ms: Math.round(performance.now() - from) })
   return Promise.race([
     work.then(
-      () => done('answered'),
-      (error: Error) => done(`threw ${error.message.slice(0, 50)}`),
+      () => ending('answered'),
+      (error: Error) => ending(`threw ${error.message.slice(0, 50)}`),
     ),
-    new Promise((resolve) => setTimeout(() => resolve(done('still waiting')), ms)),
+    new Promise((resolve) => setTimeout(() => resolve(ending('still waiting')), ms)),
   ])
 }
 

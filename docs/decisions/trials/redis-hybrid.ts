@@ -28,7 +28,7 @@ redis.call('SET', k..id..':lock', token, 'PX', lock)
 redis.call('HSET', k..id, 'processedOn', now)
 redis.call('HINCRBY', k..id, 'ats', 1)
 return id`
-const id = String(await redis.eval(CLAIM, 0, k, ADD_RANK('a', 1), 'fence-1', 30_000, Date.now()))
+const id = String(await redis.eval(CLAIM, 0, k, ADD_RANK('a', 1), 'fence-1', '30000', `${Date.now()}`))
 say('our claim took the lower rank, not the first in', id)
 const job = await Job.fromId(queue, id)
 say(
@@ -54,7 +54,7 @@ say('what a stock BullMQ worker takes meanwhile leaves our set stale', [
 await next?.moveToWait('x')
 say('a release by BullMQ comes back to its set but not to ours', [
   await next?.getState(),
-  await redis.zrange(ADD_RANK('a', 1), 0, -1),
+  await redis.zrange(ADD_RANK('a', 1), '0', '-1'),
 ])
 await queue.obliterate({ force: true })
 await worker.close()
