@@ -4,11 +4,11 @@ import { createClock, type Clock } from '../clock.js'
 export interface FakeClock {
   readonly clock: Clock
   /** What an administrator or NTP does: due times and dates move, either way; leases and deadlines must not. */
-  stepWall(ms: number): void
+  readonly stepWall: (ms: number) => void
   /** Lets leases and deadlines pass. Never backwards: throws a RangeError. */
-  stepMonotonic(ms: number): void
+  readonly stepMonotonic: (ms: number) => void
   /** Lets time pass: both clocks. */
-  advance(ms: number): void
+  readonly advance: (ms: number) => void
 }
 
 /** Steps `clock` (default: a new one) by its shared offsets. */

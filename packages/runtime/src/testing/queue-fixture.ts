@@ -9,10 +9,15 @@ export type QueueFactory = () => Promise<QueueFixture>
  * one is skipped by name, with the reason.
  */
 export interface QueueFixture {
-  /** Given to every owner. The suite steps it by its offsets only; it never waits for time to pass. */
+  /** Given to every owner. The suite moves time by its offsets only and never waits for time to pass. */
   readonly clock: Clock
   /** Opens one more owner on the store, with a context of its own (keeper, log) and these limits over `DEFAULT_LIMITS`. */
   openOwner(limits?: Partial<QueueLimits>): Promise<TestOwner>
+  /**
+   * Lets `ms` pass on the clock by which the store judges leases. Default: steps the offsets of `clock`. A store with a clock of its own
+   * (a server's) brings the end of every lease nearer instead.
+   */
+  readonly ageLeases?: (ms: number) => Promise<void>
   /** Restarts the store itself while no owner is open. Leave it out where the store lives in its owners. */
   readonly reopenStore?: () => Promise<void>
   /** Changes the stored payload of a task behind the driver's back, as a bad disk would. */

@@ -68,6 +68,12 @@ export function createScene(fixture: QueueFixture, skip: (reason: string) => nev
     return means ?? skip(reason)
   }
 
+  /** Lets leases grow older: time passes in which nobody renews. */
+  async function ageLeases(ms: number): Promise<void> {
+    if (fixture.ageLeases) await fixture.ageLeases(ms)
+    else time.stepMonotonic(ms)
+  }
+
   async function owner(limits?: Partial<QueueLimits>): Promise<TestOwner> {
     const opened = await fixture.openOwner(limits)
     const kept: TestOwner = {
@@ -154,7 +160,7 @@ export function createScene(fixture: QueueFixture, skip: (reason: string) => nev
   /** The owner dies and its leases run out; over when the recovery has ended `tasks` of its deliveries. */
   async function dies(dying: TestOwner, witness: TestOwner, ids: readonly string[]): Promise<void> {
     await dying.crash()
-    time.stepMonotonic(31_000)
+    await ageLeases(31_000)
     await until('the recovery has taken back what the dead owner had', async () => {
       await claim(witness, { wants: [], max: 0 })
       const all = await Promise.all(ids.map((id) => witness.driver.get(id)))
@@ -171,6 +177,7 @@ export function createScene(fixture: QueueFixture, skip: (reason: string) => nev
     fixture,
     clock: fixture.clock,
     time,
+    ageLeases,
     skip,
     needs,
     until,

@@ -2,6 +2,7 @@
 import { describe, test } from 'vitest'
 import { CONTRACT_TESTS } from './contract-tests.js'
 import type { QueueFactory } from './queue-fixture.js'
+import { testAgainstModel } from './model/test-against-model.js'
 import { createScene, type ContractTest } from './scene.js'
 
 export interface QueueSuiteOptions {
@@ -9,7 +10,7 @@ export interface QueueSuiteOptions {
   readonly runs?: number
   /** The seed that a failed model test printed, to play the same lives again. Default: a new one. */
   readonly seed?: number
-  /** Time limit of one test in milliseconds. Default 30 s; the model test has `runs` seconds at least. */
+  /** Time limit of one test in milliseconds. Default 30 s; the model test has a second for each run at least. */
   readonly timeoutMs?: number
 }
 
@@ -19,7 +20,7 @@ export interface QueueSuiteOptions {
  * run of the model test); what it has no means for is skipped, with the reason.
  */
 export function testQueueDriver(name: string, factory: QueueFactory, options: QueueSuiteOptions = {}): void {
-  const { timeoutMs = 30_000 } = options
+  const { timeoutMs = 30_000, runs = 100, seed } = options
   describe(name, () => {
     for (const [chapter, tests] of Object.entries(CONTRACT_TESTS)) {
       describe(chapter, () => {
@@ -30,6 +31,12 @@ export function testQueueDriver(name: string, factory: QueueFactory, options: Qu
         }
       })
     }
+    const modelTimeoutMs = Math.max(timeoutMs, runs * 1_000)
+    test(
+      '[model] two owners agree with the model in every random life',
+      { timeout: 2 * modelTimeoutMs },
+      () => testAgainstModel(factory, { runs, seed, timeoutMs: modelTimeoutMs }),
+    )
   })
 }
 

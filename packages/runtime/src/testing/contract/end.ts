@@ -112,6 +112,16 @@ export const END_TESTS: readonly ContractTest[] = [
     },
   },
   {
+    title: '[Q5.5] a retention without an end deletes nothing',
+    run: async (scene) => {
+      const one = await scene.owner()
+      const ids = await endedInTurn(scene, one, SUCCEEDED, FAILED, CANCELLED)
+      scene.time.stepWall(1_000 * HOUR)
+      expect(await one.driver.prune(KEEP_ALL, PATIENT)).toBe(0)
+      expect(await remaining(one, ids)).toEqual(ids)
+    },
+  },
+  {
     title: '[Q12.2] a prune ends by its deadline with the store frozen',
     run: async (scene) => {
       const one = await scene.owner()
@@ -147,20 +157,22 @@ export const END_TESTS: readonly ContractTest[] = [
       await scene.inHand(one)
       const freeze = scene.needs(scene.fixture.freeze, 'the fixture cannot freeze the store')
       const thaw = await freeze()
+      const underWay = expect(one.driver.submit([scene.task()])).rejects.toBeDefined()
       await one.driver.close({ deadlineMs: 200 })
+      await underWay
       await thaw()
       await expect(one.driver.counts()).rejects.toMatchObject({ code: 'queue_closed' })
     },
   },
   {
-    title: '[Q12.1] close leaves what is in hand to the recovery, and a waiting claim does not outlive it',
+    title: '[Q12.1] close leaves what is in hand to the recovery, and answers a waiting claim with nothing',
     run: async (scene) => {
       const [one, other] = [await scene.owner(), await scene.owner()]
       const { task } = await scene.inHand(one)
-      const waiting = one.driver.claim({ wants: wants('alpha'), max: 1, waitMs: 60_000 }).catch(() => null)
+      const waiting = one.driver.claim({ wants: wants('alpha'), max: 1, waitMs: 60_000 })
       await one.driver.close({ deadlineMs: 5_000 })
-      expect((await waiting)?.deliveries ?? []).toEqual([])
-      scene.time.stepMonotonic(31_000)
+      expect(await waiting).toEqual({ deliveries: [], suspects: 0 })
+      await scene.ageLeases(31_000)
       expect((await scene.claimAny(other)).task).toMatchObject({ id: task.id, deliveries: 2 })
     },
   },

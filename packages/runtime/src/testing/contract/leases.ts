@@ -7,7 +7,7 @@ import type { TestOwner } from '../queue-fixture.js'
 async function takenOver(scene: Scene) {
   const [late, next] = [await scene.owner(), await scene.owner()]
   const old = await scene.inHand(late)
-  scene.time.stepMonotonic(31_000)
+  await scene.ageLeases(31_000)
   const current = await scene.claimAny(next)
   expect(current.task.id).toBe(old.task.id)
   return { late, next, old, current }
@@ -62,9 +62,9 @@ export const LEASE_TESTS: readonly ContractTest[] = [
       for (let i = 0; i < 3; i++) {
         // the canary's lease is not renewed: when it is delivered again, the recovery has looked
         const canary = await scene.inHand(other)
-        scene.time.stepMonotonic(16_000)
+        await scene.ageLeases(16_000)
         expect(await one.driver.renew([kept.fence])).toEqual(['renewed'])
-        scene.time.stepMonotonic(16_000)
+        await scene.ageLeases(16_000)
         const again = await scene.claimAny(other)
         expect(again.task.id).toBe(canary.task.id)
         await scene.settled(other, again, { kind: 'cancelled' })
@@ -79,7 +79,7 @@ export const LEASE_TESTS: readonly ContractTest[] = [
       const [one, other] = [await scene.owner({ leaseMs: 5_000 }), await scene.owner({ leaseMs: 5_000 })]
       const late = await scene.inHand(one)
       expect(late.leaseUntil - scene.clock.monotonic()).toBeLessThanOrEqual(5_000)
-      scene.time.stepMonotonic(5_100)
+      await scene.ageLeases(5_100)
       expect((await scene.claimAny(other)).task.id).toBe(late.task.id)
     },
   },
@@ -107,9 +107,9 @@ export const LEASE_TESTS: readonly ContractTest[] = [
     title: '[Q3.2] a renewal with an old fence does not prolong the lease of the next owner',
     run: async (scene) => {
       const { late, next, old, current } = await takenOver(scene)
-      scene.time.stepMonotonic(20_000)
+      await scene.ageLeases(20_000)
       expect(await late.driver.renew([old.fence])).toEqual(['stale'])
-      scene.time.stepMonotonic(20_000)
+      await scene.ageLeases(20_000)
       const third = await scene.claimAny(late)
       expect(third.task).toMatchObject({ id: old.task.id, deliveries: 3 })
       expect(await next.driver.settle(current.fence, { kind: 'release' })).toBe('stale')
@@ -218,7 +218,7 @@ export const LEASE_TESTS: readonly ContractTest[] = [
       const [one, other] = [await scene.owner(), await scene.owner()]
       const late = await scene.inHand(one)
       scene.time.stepWall(-10 * HOUR)
-      scene.time.stepMonotonic(31_000)
+      await scene.ageLeases(31_000)
       expect((await scene.claimAny(other)).task.id).toBe(late.task.id)
     },
   },

@@ -70,7 +70,8 @@ export const STEER_TESTS: readonly ContractTest[] = [
         expect(await one.driver.requestCancel(delivery.task.id)).toBe('final')
         expect(await one.driver.settle(delivery.fence, { kind: 'release' })).toBe('stale')
         expect(await one.driver.record(delivery.fence, { checkpoint: '1' })).toBe('stale')
-        scene.time.advance(2 * HOUR)
+        scene.time.stepWall(2 * HOUR)
+        await scene.ageLeases(2 * HOUR)
         expect(await scene.delivered(one)).toEqual([])
         expect(await scene.read(one, delivery.task.id)).toEqual(before)
       }
