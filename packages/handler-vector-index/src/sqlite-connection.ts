@@ -42,8 +42,9 @@ export async function openSqliteConnection(path: string, busyTimeoutMs: number):
 }
 
 function configure(db: DatabaseSync, path: string): void {
-  // lets a later `optimize` give space back in slices; it has to come before the first table, and takes the write lock
-  if (isEmpty(db)) db.exec('PRAGMA auto_vacuum = INCREMENTAL')
+  // both have to come before the first table. Pages of 8 KiB hold three vectors of 384 components with their texts (a third less file than
+  // with 4 KiB); incremental vacuum lets a later `optimize` give space back in slices
+  if (isEmpty(db)) db.exec('PRAGMA page_size = 8192; PRAGMA auto_vacuum = INCREMENTAL')
   db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL')
   db.exec('PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -16384')
   const journal = pragma(db, 'journal_mode')

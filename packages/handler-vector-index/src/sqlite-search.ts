@@ -1,6 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { NonRetryableError } from '@mcp-worker/runtime'
 import { filterCondition } from './sqlite-filter.js'
+import { readKeys } from './sqlite-keys.js'
 import type { Hit, SearchQuestion } from './store.js'
 import { createTopDocuments, type TopDocument, type TopDocuments } from './top-documents.js'
 import { dotRow } from './vector.js'
@@ -49,10 +50,9 @@ function matchingDocuments(
   filter: NonNullable<SearchQuestion['filter']>,
 ): ReadonlySet<number> {
   const { sql, values } = filterCondition(filter)
-  const rows = db.prepare(`SELECT d.key FROM documents d WHERE d.collection = ? AND ${sql}`)
-  const wanted = new Set<number>()
-  for (const row of rows.iterate(key, ...values)) wanted.add(row['key'] as number)
-  return wanted
+  return new Set(
+    readKeys(db, `SELECT d.key FROM documents d WHERE d.collection = ? AND ${sql}`, [key, ...values]),
+  )
 }
 
 function scanMatrix({ rows, vectors, documents, chunks }: Matrix, { question, wanted, top }: Scan): void {

@@ -1,4 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite'
+import { readKeys } from './sqlite-keys.js'
 
 /** The vectors of a collection as one row-major matrix, with the keys of its chunks and documents beside it. Rows are in the order of documents. */
 export interface Matrix {
@@ -82,13 +83,15 @@ function refresh(db: DatabaseSync, matrix: Kept, state: CollectionState): void {
 /** Closes the gaps of chunks that are gone. Both sides are in the order of (document, ordinal); the index alone answers. */
 function dropRemoved(db: DatabaseSync, matrix: Kept, { key, generation, dim }: CollectionState): void {
   const last = matrix.documents[matrix.rows - 1] ?? -1
-  const left = db.prepare(
-    `SELECT key FROM chunks WHERE collection = ? AND generation = ? AND document <= ? ORDER BY document, ordinal`,
+  const left = readKeys(
+    db,
+    'SELECT key FROM chunks WHERE collection = ? AND generation = ? AND document <= ? ORDER BY document, ordinal',
+    [key, generation, last],
   )
   let from = 0
   let to = 0
-  for (const row of left.iterate(key, generation, last)) {
-    while (from < matrix.rows && matrix.chunks[from] !== row['key']) from++
+  for (const chunk of left) {
+    while (from < matrix.rows && matrix.chunks[from] !== chunk) from++
     if (from !== to) {
       matrix.vectors.copyWithin(to * dim, from * dim, (from + 1) * dim)
       matrix.chunks[to] = matrix.chunks[from] ?? -1

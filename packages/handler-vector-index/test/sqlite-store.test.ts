@@ -25,6 +25,7 @@ test('every connection has WAL, synchronous FULL and incremental vacuum', async 
     expect(pragma(connection.db, 'journal_mode')).toBe('wal')
     expect(pragma(connection.db, 'synchronous')).toBe(2)
     expect(pragma(connection.db, 'auto_vacuum')).toBe(2)
+    expect(pragma(connection.db, 'page_size')).toBe(8192)
   }
 })
 

@@ -1,0 +1,54 @@
+/**
+ * A worker process of the built package: runs one `vector_index` payload with the real plugin, and says on standard output how far it is,
+ * one JSON line each: `{ progress }`, `{ checkpoint }` (before it is acknowledged, so that a line means: this batch is committed), `{ result }`.
+ * Argument: JSON of `{ path, payload, checkpoint }`.
+ */
+import { writeSync } from 'node:fs'
+import vectorIndex from '@mcp-worker/handler-vector-index'
+import type { PluginLog, PluginMetrics, RunContext, SetupContext } from '@mcp-worker/runtime'
+
+const { path, root, payload, checkpoint } = JSON.parse(process.argv[2] ?? '') as {
+  readonly path: string
+  readonly root: string
+  readonly payload: unknown
+  readonly checkpoint: unknown
+}
+const say = (line: unknown): void => void writeSync(1, `${JSON.stringify(line)}\n`)
+const ignore = (): void => {}
+const log: PluginLog = { debug: ignore, info: ignore, warn: ignore, error: ignore }
+const metrics: PluginMetrics = {
+  counter: () => ({ inc: ignore }),
+  gauge: () => ({ set: ignore }),
+  histogram: () => ({ observe: ignore }),
+}
+
+const plugin = vectorIndex({ path, documents_root: root })
+const options = plugin.optionsSchema.parse(plugin.givenOptions)
+const { signal } = new AbortController()
+const setup: SetupContext<unknown, unknown> = { options, services: {}, log, metrics, dataDir: root, signal }
+const deps = await plugin.setup(setup)
+const [handler] = plugin.handlers
+let stored = JSON.stringify(checkpoint)
+const context: RunContext<unknown, unknown, unknown> = {
+  payload: handler.payload.parse(payload),
+  deps,
+  services: {},
+  task: { id: 't', type: 'vector_index', version: 1, attempt: 1, delivery: 1, deadline: Date.now() + 60_000 },
+  signal,
+  log,
+  metrics,
+  progress: (done) => say({ progress: done }),
+  checkpoint: {
+    get: () => JSON.parse(stored),
+    set: async (value) => {
+      stored = JSON.stringify(value)
+      say({ checkpoint: value })
+    },
+  },
+  submit: () => Promise.reject(new Error('not here')),
+  snooze: () => {
+    throw new Error('not here')
+  },
+}
+say({ result: await handler.spec.run(context) })
+await plugin.teardown?.({ deps })
