@@ -63,7 +63,7 @@ export function createLoop({ types, concurrency, slotless, around }: LoopOptions
 
   function nextRequest(): ClaimRequest | null {
     if (alone) return null
-    if (suspects > 0) return inHand.size > 0 ? null : { wants: wantsWithin(concurrency), max: 1, alone: true }
+    if (suspects > 0) return inHand.size > 0 || claims > 0 ? null : { wants: wantsWithin(concurrency), max: 1, alone: true }
     const free = concurrency - slotsTaken
     const wants = wantsWithin(free)
     const max = free > 0 ? free : wants.length

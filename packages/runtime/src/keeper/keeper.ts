@@ -11,7 +11,7 @@ export interface Keeper {
   readonly board: Board
   /** Imports `module` in the keeper thread and calls its `openResident`. Answers the driver's own line to it; rejects with what the resident says. */
   attach(module: URL, data: unknown): Promise<MessagePort>
-  /** Ends residents and thread; by the deadline the thread is terminated. */
+  /** Ends residents and thread; by the deadline the thread is terminated. 0: at once, as if the process had died. */
   close(options: { readonly deadlineMs: number }): Promise<void>
 }
 
@@ -56,11 +56,19 @@ export function createKeeper(options: KeeperOptions): Keeper {
     async close({ deadlineMs }) {
       clearInterval(beating)
       calls.expectEnd()
-      const late = new Promise<void>((resolve) => setTimeout(resolve, deadlineMs).unref())
-      await Promise.race([calls.post((ref) => ({ kind: 'close', ref })).catch(() => {}), late])
+      if (deadlineMs > 0) await inTime(calls.post((ref) => ({ kind: 'close', ref })), deadlineMs)
       await thread.terminate()
     },
   }
+}
+
+async function inTime(work: Promise<void>, ms: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, ms)
+  })
+  await Promise.race([work.catch(() => {}), late])
+  clearTimeout(timer)
 }
 
 /** Questions to the thread, each answered once, all rejected when it dies. */

@@ -31,7 +31,8 @@ export function parseFence(text: string): Fence {
   const colon = text.indexOf(':')
   const seq = Number(text.slice(0, colon))
   const delivery = Number(text.slice(colon + 1))
-  return Number.isSafeInteger(seq) && Number.isSafeInteger(delivery) ? { seq, delivery } : { seq: -1, delivery: -1 }
+  // ' 1:1', '01:1' and the like are numbers too, but no fences
+  return fenceText({ seq, delivery }) === text ? { seq, delivery } : { seq: -1, delivery: -1 }
 }
 
 /** Columns of a row as arrays: half the cost of objects, on paths that run for every task. */

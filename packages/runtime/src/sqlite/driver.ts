@@ -3,7 +3,7 @@ import { resolve } from 'node:path'
 import type { MessagePort } from 'node:worker_threads'
 import { fromWire } from '../error-wire.js'
 import { WorkerError } from '../errors.js'
-import type { Claim, Capabilities, QueueContext, QueueDriver, Wake } from '../queue.js'
+import type { Claim, Capabilities, QueueContext, QueueDriver, Retention, Wake } from '../queue.js'
 import type { Answer, FromResident, Op, OpName, ResidentData } from './messages.js'
 import type { SqliteDurability } from './schema.js'
 
@@ -25,7 +25,7 @@ export function sqliteQueue(options: SqliteQueueOptions): QueueDriver {
   const line = createLine()
   const { call } = line
   let context: QueueContext | null = null
-  let claimsOpen = 0
+  let claimsWaiting = 0
 
   async function open(given: QueueContext): Promise<void> {
     context = given
@@ -41,9 +41,10 @@ export function sqliteQueue(options: SqliteQueueOptions): QueueDriver {
   }
 
   async function claim(request: Parameters<QueueDriver['claim']>[0]): Promise<Claim> {
-    const replaces = claimsOpen > 0
+    const waits = (request.waitMs ?? 0) > 0
+    const replaces = claimsWaiting > 0
     const sent = !line.isClosed()
-    claimsOpen++
+    if (waits) claimsWaiting++
     try {
       return await call<Claim>((ref) => ({ op: 'claim', ref, request, replaces }))
     } catch (error) {
@@ -51,11 +52,12 @@ export function sqliteQueue(options: SqliteQueueOptions): QueueDriver {
       if (sent && line.isClosed()) return { deliveries: [], suspects: 0 }
       throw error
     } finally {
-      claimsOpen--
+      if (waits) claimsWaiting--
     }
   }
 
-  const prune: QueueDriver['prune'] = async (policy, { limit, deadlineMs }) => {
+  const prune: QueueDriver['prune'] = async (given, { limit, deadlineMs }) => {
+    const policy = { succeeded: finite(given.succeeded), failed: finite(given.failed) }
     const end = context!.clock.monotonic() + deadlineMs
     let pruned = 0
     for (;;) {
@@ -87,6 +89,11 @@ export function sqliteQueue(options: SqliteQueueOptions): QueueDriver {
       line.disconnect()
     },
   }
+}
+
+/** JSON, which carries the ops, knows no Infinity. */
+function finite({ maxAgeMs, maxCount }: Retention['succeeded']): Retention['succeeded'] {
+  return { maxAgeMs: Math.min(maxAgeMs, Number.MAX_SAFE_INTEGER), maxCount: Math.min(maxCount, Number.MAX_SAFE_INTEGER) }
 }
 
 function capabilitiesOf(durability: SqliteDurability): Capabilities {

@@ -6,12 +6,12 @@ import type { Op } from './messages.js'
 import type { createDrainRate } from './room.js'
 import type { Store } from './store.js'
 
-type WriteOp = Exclude<Op, { op: 'get' | 'list' | 'counts' | 'claim' }>
+export type WriteOp = Exclude<Op, { op: 'get' | 'list' | 'counts' | 'claim' }>
 type ReadOp = Extract<Op, { op: 'get' | 'list' | 'counts' }>
 
-/** What one batch needs to know once, not per op. */
-export interface Batch {
-  /** Tasks that wait, kept up as the batch accepts more. */
+/** What the ops of one batch share. */
+export interface Load {
+  /** Tasks that wait, kept up as more are accepted. */
   waiting: number
   readonly hasRoom: boolean
 }
@@ -32,10 +32,10 @@ export function readOp(store: Store, op: ReadOp): unknown {
 }
 
 /** One write inside the batch's transaction. */
-export function writeOp(store: Store, op: WriteOp, batch: Batch, drain: ReturnType<typeof createDrainRate>): unknown {
+export function writeOp(store: Store, op: WriteOp, load: Load, drain: ReturnType<typeof createDrainRate>): unknown {
   switch (op.op) {
     case 'submit':
-      return submit(store, op, batch, drain)
+      return submit(store, op, load, drain)
     case 'settle':
       crashPoint('before_settle')
       return store.settle(op.fence, op.settlement)
@@ -60,13 +60,13 @@ export function writeOp(store: Store, op: WriteOp, batch: Batch, drain: ReturnTy
 function submit(
   store: Store,
   { tasks }: Extract<Op, { op: 'submit' }>,
-  batch: Batch,
+  load: Load,
   drain: ReturnType<typeof createDrainRate>,
 ): readonly SubmitAnswer[] {
-  if (!batch.hasRoom) throw new WorkerError('storage_full', 'the disk has less free space than the reserve that tasks in hand need')
-  const answers = store.accept(tasks, batch.waiting)
+  if (!load.hasRoom) throw new WorkerError('storage_full', 'the disk has less free space than the reserve that tasks in hand need')
+  const answers = store.accept(tasks, load.waiting)
   crashPoint('after_insert')
-  for (const answer of answers) if (answer.kind === 'accepted') batch.waiting++
+  for (const answer of answers) if (answer.kind === 'accepted') load.waiting++
   return answers.map((answer) =>
     answer.kind === 'full' ? { ...answer, retryAfterMs: drain.retryAfterMs(tasks.length) } : answer,
   )

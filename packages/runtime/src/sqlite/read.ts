@@ -69,9 +69,10 @@ export function createReader({ db }: StoreBase) {
     byBoth: pageOf('AND t.status = ? AND t.type = ?'),
   }
   const counted = db.prepare(`SELECT type, version, status, n FROM counts WHERE n > 0`)
+  // priorities make the order of claims differ from that of readiness; the oldest is looked for among those near the head
   const oldest = db.prepare(
     `SELECT min(ready_at) AS at FROM (SELECT ready_at FROM tasks INDEXED BY tasks_ready
-      WHERE type = ? AND version = ? AND status = 'queued' AND suspect = 0 ORDER BY rank, seq LIMIT 1)`,
+      WHERE type = ? AND version = ? AND status = 'queued' AND suspect = 0 ORDER BY rank, seq LIMIT 1000)`,
   )
   const paused = db.prepare('SELECT type FROM paused ORDER BY type')
   const suspects = db.prepare(`SELECT count(*) AS n FROM tasks INDEXED BY tasks_suspect WHERE status = 'queued' AND suspect = 1`)
@@ -96,18 +97,19 @@ export function createReader({ db }: StoreBase) {
     },
     counts(): QueueCounts {
       const rows = counted.all() as { type: string; version: number; status: TaskStatus; n: number }[]
-      const byType: Record<string, Partial<Record<TaskStatus, number>>> = {}
+      const byType = new Map<string, Partial<Record<TaskStatus, number>>>()
       for (const { type, status, n } of rows) {
-        const ofType = (byType[type] ??= {})
-        ofType[status] = (ofType[status] ?? 0) + n
+        const ofType = byType.get(type) ?? {}
+        byType.set(type, { ...ofType, [status]: (ofType[status] ?? 0) + n })
       }
-      const queued = rows.filter((row) => row.status === 'queued')
+      const stopped = paused.all().map((row) => String(row['type']))
+      const queued = rows.filter((row) => row.status === 'queued' && !stopped.includes(row.type))
       const ages = queued.map((row) => oldest.get(row.type, row.version)?.['at']).filter((at) => typeof at === 'number')
       return {
-        byType,
+        byType: Object.fromEntries(byType),
         waiting: waitingOf(rows),
         oldestReadyAt: ages.length === 0 ? null : Math.min(...ages),
-        paused: paused.all().map((row) => String(row['type'])),
+        paused: stopped,
         suspects: Number(suspects.get()?.['n']),
       }
     },
@@ -125,9 +127,6 @@ function waitingOf(rows: readonly { type: string; version: number; status: TaskS
 }
 
 function parseCursor(cursor: string): number {
-  const seq = Number(cursor.slice(1))
-  if (!cursor.startsWith('s') || !Number.isSafeInteger(seq) || seq < 0) {
-    throw new WorkerError('bad_cursor', 'the cursor is not one that a page gave')
-  }
-  return seq
+  if (!/^s\d{1,15}$/.test(cursor)) throw new WorkerError('bad_cursor', 'the cursor is not one that a page gave')
+  return Number(cursor.slice(1))
 }

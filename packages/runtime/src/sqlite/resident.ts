@@ -12,7 +12,7 @@ import type { Resident, ResidentContext } from '../keeper/resident.js'
 import type { Claim, ClaimRequest, Wake } from '../queue.js'
 import { settleBlocked } from './blocked.js'
 import type { Answer, FromResident, Op, ResidentData } from './messages.js'
-import { isRead, readOp, renew, writeOp, type Batch } from './perform-op.js'
+import { isRead, readOp, renew, writeOp, type WriteOp } from './perform-op.js'
 import { createDrainRate, createRoom } from './room.js'
 import { openStore, type Store } from './store.js'
 import { createTransact } from './transact.js'
@@ -22,7 +22,15 @@ import { createUpkeep } from './upkeep.js'
 export const TICK_MS = 20
 
 type WaitingClaim = { readonly ref: number; readonly request: ClaimRequest; readonly until: number }
-type WriteOp = Parameters<typeof writeOp>[1]
+type ClaimOp = Extract<Op, { op: 'claim' }>
+
+/** What one transaction does, beside answering the claim that waits. */
+interface Batch {
+  readonly writes: readonly WriteOp[]
+  readonly claims: readonly ClaimOp[]
+}
+
+const NO_OPS: Batch = { writes: [], claims: [] }
 
 export function openResident(context: ResidentContext): Resident {
   const data = context.data as ResidentData
@@ -53,18 +61,23 @@ function serve(store: Store, data: ResidentData, { port, clock, log }: ResidentC
     port.postMessage(JSON.stringify(message))
   }
 
-  /** The newest claim is the one that waits; those before it answer empty. */
-  function noteClaims(ops: readonly Op[], answers: Answer[]): void {
+  /**
+   * Claims that do not wait are answered by this transaction. Of those that wait there is one, the newest; any later claim makes the older one
+   * answer empty.
+   */
+  function noteClaims(ops: readonly Op[], answers: Answer[]): ClaimOp[] {
+    const atOnce: ClaimOp[] = []
     for (const op of ops) {
       if (op.op !== 'claim') continue
-      if (waiting) answers.push({ ref: waiting.ref, value: EMPTY })
-      else if (op.replaces) {
-        // the claim that it was to replace has been answered: that answer is on its way, and the caller will claim again
-        answers.push({ ref: op.ref, value: EMPTY })
-        continue
-      }
-      waiting = { ref: op.ref, request: op.request, until: clock.monotonic() + (op.request.waitMs ?? 0) }
+      const { waitMs = 0 } = op.request
+      const replaced = waiting !== null
+      answerWaiting(answers, { value: EMPTY })
+      if (waitMs === 0) atOnce.push(op)
+      // the claim that it was to replace has been answered: that answer is on its way, and the caller will claim again
+      else if (op.replaces && !replaced) answers.push({ ref: op.ref, value: EMPTY })
+      else waiting = { ref: op.ref, request: op.request, until: clock.monotonic() + waitMs }
     }
+    return atOnce
   }
 
   function claimWaiting(): Claim | null {
@@ -80,29 +93,38 @@ function serve(store: Store, data: ResidentData, { port, clock, log }: ResidentC
     waiting = null
   }
 
-  function commit(ops: readonly WriteOp[], answers: Answer[]): void {
+  function commit(batch: Batch, answers: Answer[]): void {
+    const { writes, claims } = batch
     const startedAt = performance.now()
     const outcome = transact(() => {
-      const batch: Batch = { waiting: ops.some((op) => op.op === 'submit') ? store.base.tally.waiting() : 0, hasRoom: hasRoom() }
-      if (waiting) upkeep.makeDueReady()
-      return { values: ops.map((op) => attempt(() => writeOp(store, op, batch, drain))), claim: claimWaiting() }
+      if (waiting || claims.length > 0) upkeep.passTime()
+      const load = { waiting: writes.some(isSubmit) ? store.base.tally.waiting() : 0, hasRoom: hasRoom() }
+      return {
+        values: writes.map((op) => attempt(() => writeOp(store, op, load, drain))),
+        claims: claims.map((op) => store.claim(op.request)),
+        waiting: claimWaiting(),
+      }
     })
     commitMs = performance.now() - startedAt
     upkeep.noteDue()
-    for (const [index, op] of ops.entries()) answers.push({ ref: op.ref, ...outcome.values[index] })
-    if (outcome.claim) {
-      if (outcome.claim.deliveries.length > 0) crashPoint('after_claim')
-      answerWaiting(answers, { value: outcome.claim })
-    }
-    if (ops.some((op) => op.op === 'settle')) crashPoint('after_settle')
-    drain.count(ops.filter((op) => op.op === 'settle').length)
+    for (const [index, op] of writes.entries()) answers.push({ ref: op.ref, ...outcome.values[index] })
+    for (const [index, op] of claims.entries()) answers.push({ ref: op.ref, value: outcome.claims[index] })
+    if (outcome.waiting) answerWaiting(answers, { value: outcome.waiting })
+    noteCrashPoints(outcome.waiting, writes)
+    drain.count(writes.filter((op) => op.op === 'settle').length)
+  }
+
+  function failAll({ writes, claims }: Batch, answers: Answer[], cause: unknown): void {
+    const error = toWire(cause, 'store_unavailable')
+    for (const op of [...writes, ...claims]) answers.push({ ref: op.ref, error })
+    answerWaiting(answers, { error })
   }
 
   /** On a full disk the submits are refused and the rest, which frees tasks, is tried again without them. */
-  function commitWithoutSubmits(ops: readonly WriteOp[], answers: Answer[], full: WorkerError): void {
+  function commitWithoutSubmits({ writes, claims }: Batch, answers: Answer[], full: WorkerError): void {
     const error = toWire(full, 'storage_full')
-    for (const op of ops) if (op.op === 'submit') answers.push({ ref: op.ref, error })
-    const rest = ops.filter((op) => op.op !== 'submit')
+    for (const op of writes.filter(isSubmit)) answers.push({ ref: op.ref, error })
+    const rest = { writes: writes.filter((op) => !isSubmit(op)), claims }
     try {
       commit(rest, answers)
     } catch (again) {
@@ -110,29 +132,23 @@ function serve(store: Store, data: ResidentData, { port, clock, log }: ResidentC
     }
   }
 
-  function failAll(ops: readonly WriteOp[], answers: Answer[], cause: unknown): void {
-    const error = toWire(cause, 'store_unavailable')
-    for (const op of ops) answers.push({ ref: op.ref, error })
-    answerWaiting(answers, { error })
-  }
-
-  function write(ops: readonly WriteOp[], answers: Answer[]): void {
+  function write(batch: Batch, answers: Answer[]): void {
     const before = answers.length
     try {
-      commit(ops, answers)
+      commit(batch, answers)
     } catch (error) {
       answers.length = before
       const full = isWorkerError(error) && error.code === 'storage_full'
-      if (full && ops.some((op) => op.op === 'submit')) commitWithoutSubmits(ops, answers, error)
-      else failAll(ops, answers, error)
+      if (full && batch.writes.some(isSubmit)) commitWithoutSubmits(batch, answers, error)
+      else failAll(batch, answers, error)
     }
   }
 
   function run(ops: readonly Op[]): void {
     const answers: Answer[] = []
-    noteClaims(ops, answers)
+    const claims = noteClaims(ops, answers)
     const writes = ops.filter((op): op is WriteOp => !isRead(op) && op.op !== 'claim')
-    if (writes.length > 0 || waiting) write(writes, answers)
+    if (writes.length > 0 || claims.length > 0 || waiting) write({ writes, claims }, answers)
     for (const op of ops) if (isRead(op)) answers.push({ ref: op.ref, ...attempt(() => readOp(store, op)) })
     const steered = writes.some((op) => op.op === 'requestCancel')
     post(answers, steered ? upkeep.wake(false) : null)
@@ -149,7 +165,7 @@ function serve(store: Store, data: ResidentData, { port, clock, log }: ResidentC
   function tick(): void {
     const answers: Answer[] = []
     const news = upkeep.look()
-    if (waiting && (news.ready || clock.monotonic() >= waiting.until)) write([], answers)
+    if (waiting && (news.ready || clock.monotonic() >= waiting.until)) write(NO_OPS, answers)
     post(answers, news.wake)
   }
   const ticking = setInterval(() => {
@@ -186,6 +202,13 @@ function serve(store: Store, data: ResidentData, { port, clock, log }: ResidentC
 }
 
 const EMPTY: Claim = { deliveries: [], suspects: 0 }
+
+const isSubmit = (op: WriteOp) => op.op === 'submit'
+
+function noteCrashPoints(claim: Claim | null, writes: readonly WriteOp[]): void {
+  if (claim && claim.deliveries.length > 0) crashPoint('after_claim')
+  if (writes.some((op) => op.op === 'settle')) crashPoint('after_settle')
+}
 
 /** A refusal concerns its own op; a failing store concerns the whole batch and is thrown on. */
 function attempt(work: () => unknown): Omit<Answer, 'ref'> {

@@ -10,7 +10,8 @@ const LET_GO = 'owner = NULL, lease_until = NULL, lease_boot = NULL'
 interface Ending {
   readonly status: TaskStatus
   readonly charge: { attempts?: 1; crashes?: 1; releases?: 1; snoozes?: 1 }
-  readonly suspect?: boolean
+  /** Null: as it was. */
+  readonly suspect: boolean | null
   readonly readyAt?: number
   readonly error?: { readonly code: string; readonly message: string }
   readonly reason?: string
@@ -26,7 +27,7 @@ export function createSettle(base: StoreBase) {
   )
   const current = prepareArrays(db, `SELECT type, version, cancel_requested, priority FROM tasks WHERE ${STILL_MINE}`)
   const end = db.prepare(
-    `UPDATE tasks SET status = ?, ${LET_GO}, suspect = ?, attempts = attempts + ?, crashes = crashes + ?, releases = releases + ?,
+    `UPDATE tasks SET status = ?, ${LET_GO}, suspect = coalesce(?, suspect), attempts = attempts + ?, crashes = crashes + ?, releases = releases + ?,
      snoozes = snoozes + ?, ready_at = coalesce(?, ready_at), rank = coalesce(?, rank), error_code = coalesce(?, error_code),
      error_message = coalesce(?, error_message), failure_reason = ?, finished_at = ?,
      cancel_requested = CASE WHEN ? THEN 0 ELSE cancel_requested END WHERE ${STILL_MINE}`,
@@ -40,10 +41,10 @@ export function createSettle(base: StoreBase) {
   }
 
   function write(fence: Fence, task: Running, ending: Ending): void {
-    const { status, charge, suspect = false, readyAt = null, error, reason } = ending
+    const { status, charge, suspect, readyAt = null, error, reason } = ending
     const final = status === 'failed' || status === 'cancelled'
     end.run(
-      ...[status, suspect ? 1 : 0, charge.attempts ?? 0, charge.crashes ?? 0, charge.releases ?? 0, charge.snoozes ?? 0],
+      ...[status, suspect === null ? null : Number(suspect), charge.attempts ?? 0, charge.crashes ?? 0, charge.releases ?? 0, charge.snoozes ?? 0],
       ...[readyAt, readyAt === null ? null : rankOf(readyAt, task.priority), error?.code ?? null, error?.message ?? null],
       ...[reason ?? null, final ? clock.wall() : null, final ? 1 : 0, fence.seq, fence.delivery],
     )
@@ -77,13 +78,15 @@ function endingOf(
   const ending = plainEnding(settlement, now)
   const goesOn = ending.status !== 'failed' && ending.status !== 'cancelled'
   // a task that somebody asked to cancel never starts again, however its delivery ended
-  if (cancelRequested && goesOn) return plainEnding({ kind: 'cancelled' }, now)
-  return { ...ending, suspect: suspect && goesOn }
+  if (cancelRequested && goesOn) return { ...plainEnding({ kind: 'cancelled' }, now), suspect: false }
+  // a suspect whose own host died is not cleared by that; any other end clears it
+  const stays = settlement.kind === 'crash' && !suspect
+  return { ...ending, suspect: stays ? null : suspect && goesOn }
 }
 
 const CANCELLED = { code: 'cancelled', message: 'cancelled while it ran' }
 
-function plainEnding(settlement: Exclude<Settlement, { kind: 'succeeded' }>, now: number): Ending {
+function plainEnding(settlement: Exclude<Settlement, { kind: 'succeeded' }>, now: number): Omit<Ending, 'suspect'> {
   switch (settlement.kind) {
     case 'retry':
       return { status: 'retrying', charge: { attempts: 1 }, readyAt: settlement.retryAt, error: settlement.error }

@@ -24,15 +24,10 @@ export function createTend(base: StoreBase) {
     `UPDATE tasks SET status = 'failed', failure_reason = 'expired', error_code = 'expired',
      error_message = 'it was not started before expires_at', finished_at = ? WHERE seq = ?`,
   )
-  const old = prepareArrays(
-    db,
-    `SELECT seq, type, version FROM tasks INDEXED BY tasks_final WHERE finished_at IS NOT NULL AND status = ? AND finished_at < ?
-     ORDER BY finished_at LIMIT ?`,
-  )
   const oldest = prepareArrays(
     db,
-    `SELECT seq, type, version FROM tasks INDEXED BY tasks_final WHERE finished_at IS NOT NULL AND status = ?
-     ORDER BY finished_at LIMIT ?`,
+    `SELECT seq, type, version, status, finished_at FROM tasks INDEXED BY tasks_final WHERE finished_at IS NOT NULL AND status = ?
+     ORDER BY finished_at, seq LIMIT ?`,
   )
   const countOf = prepareArrays(db, 'SELECT coalesce(sum(n), 0) FROM counts WHERE status = ?')
   const removals = ['tasks', 'bodies', 'reports'].map((table) => db.prepare(`DELETE FROM ${table} WHERE seq = ?`))
@@ -40,20 +35,20 @@ export function createTend(base: StoreBase) {
     `DELETE FROM keys WHERE (scope, type, key) IN (SELECT scope, type, key FROM keys WHERE forget_at <= ? LIMIT ${SLICE})`,
   )
 
-  function remove(rows: readonly unknown[], status: TaskStatus): number {
-    for (const row of rows) {
-      const [seq, type, version] = asArray(row) as [number, string, number]
-      for (const removal of removals) removal.run(seq)
-      tally.move(type, version, status, null)
-    }
-    return rows.length
+  function remove({ seq, type, version, status }: Final): void {
+    for (const removal of removals) removal.run(seq)
+    tally.move(type, version, status, null)
   }
 
-  function pruneStatus(status: TaskStatus, keep: Retention['succeeded'], limit: number): number {
-    const byAge = remove(old.all(status, clock.wall() - keep.maxAgeMs, limit), status)
-    const stored = Number(asArray(countOf.get(status))[0])
-    const excess = Math.min(stored - byAge - keep.maxCount, limit - byAge)
-    return excess > 0 ? byAge + remove(oldest.all(status, excess), status) : byAge
+  /** The oldest of these statuses that are past their age, or beyond their number together; at most `limit`. */
+  function expendable(statuses: readonly TaskStatus[], keep: Retention['succeeded'], limit: number): Final[] {
+    const stored = statuses.reduce((sum, status) => sum + Number(asArray(countOf.get(status))[0]), 0)
+    const cutoff = clock.wall() - keep.maxAgeMs
+    const candidates = statuses.flatMap((status) => oldest.all(status, limit).map(finalOf))
+    return candidates
+      .toSorted(byEnd)
+      .filter(({ finishedAt }, index) => finishedAt < cutoff || index < stored - keep.maxCount)
+      .slice(0, limit)
   }
 
   return {
@@ -83,12 +78,29 @@ export function createTend(base: StoreBase) {
     /** One slice of at most `limit` (and never more than a slice's worth) tasks. */
     prune(policy: Retention, limit: number): number {
       const most = Math.min(limit, SLICE)
-      let left = most
-      left -= pruneStatus('succeeded', policy.succeeded, left)
-      if (left > 0) left -= pruneStatus('failed', policy.failed, left)
-      if (left > 0) left -= pruneStatus('cancelled', policy.failed, left)
-      return most - left
+      const succeeded = expendable(['succeeded'], policy.succeeded, most)
+      const failed = expendable(['failed', 'cancelled'], policy.failed, most)
+      const chosen = [...succeeded, ...failed].toSorted(byEnd).slice(0, most)
+      for (const task of chosen) remove(task)
+      return chosen.length
     },
     forgetOldKeys: () => Number(forgetKeys.run(clock.wall()).changes),
   }
+}
+
+interface Final {
+  readonly seq: number
+  readonly type: string
+  readonly version: number
+  readonly status: TaskStatus
+  readonly finishedAt: number
+}
+
+function finalOf(row: unknown): Final {
+  const [seq, type, version, status, finishedAt] = asArray(row) as [number, string, number, TaskStatus, number]
+  return { seq, type, version, status, finishedAt }
+}
+
+function byEnd(a: Final, b: Final): number {
+  return a.finishedAt - b.finishedAt || a.seq - b.seq
 }

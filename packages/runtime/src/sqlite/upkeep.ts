@@ -71,7 +71,11 @@ export function createUpkeep(store: Store, transact: Transact, clock: Clock, log
 
   return {
     wake,
-    makeDueReady,
+    /** Inside a transaction, before its claims: what is due becomes ready, what is late expires. */
+    passTime(): void {
+      makeDueReady()
+      if (store.anyLate()) store.expireLate()
+    },
     /** Submits and settles of this process move due times too. */
     noteDue: () => void (nextDue = store.nextDue()),
     recover: () => void reapAndTell(),
