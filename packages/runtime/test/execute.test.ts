@@ -52,7 +52,7 @@ test('gives the handler the parsed payload, its defaults filled in, and answers 
 })
 
 test('refuses a payload that is not JSON without quoting it', async () => {
-  expect(await run({}, testWork('t', '{"secret": hunter2'))).toEqual({
+  expect(await run({}, testWork('t', null, { payload: '{"secret": hunter2' }))).toEqual({
     kind: 'invalid_payload',
     error: { code: 'invalid_payload', message: 'the payload is not JSON' },
   })

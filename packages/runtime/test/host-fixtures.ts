@@ -1,3 +1,4 @@
+import { EventEmitter, once } from 'node:events'
 import { AbortedWork, type HostSurroundings, type Work } from '../src/host/host.js'
 import type { AbortReason, ChildOptions, PluginLog, PluginMetrics } from '../src/plugin.js'
 import type { Progress } from '../src/task.js'
@@ -18,13 +19,21 @@ export interface TestWork {
   readonly work: Work
   readonly said: Said
   abort(reason: AbortReason): void
+  /** Resolves when the handler has reported progress: it runs. */
+  readonly begun: Promise<void>
   /** Whether the signal was ever asked for. */
   signalMade(): boolean
 }
 
-export function keepingLog(lines: Said['lines']): PluginLog {
-  const at = (level: string) => (event: string, fields?: Readonly<Record<string, unknown>>) =>
-    void lines.push({ level, event, fields })
+export function keepingLog(
+  lines: Said['lines'],
+  heard: (line: Said['lines'][number]) => void = () => {},
+): PluginLog {
+  const at = (level: string) => (event: string, fields?: Readonly<Record<string, unknown>>) => {
+    const line = { level, event, fields }
+    lines.push(line)
+    heard(line)
+  }
   return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
 }
 
@@ -34,12 +43,14 @@ export function testWork(type: string, payload: unknown, options: Partial<Work> 
   const said: Said = { progress: [], checkpoints: [], children: [], lines: [] }
   const controller = new AbortController()
   let made = false
+  const began: { call?: () => void } = {}
+  const begun = new Promise<void>((resolve) => (began.call = resolve))
   const work: Work = {
     fence: `fence-${++fences}`,
     taskId: 'task-1',
     type,
     version: 1,
-    payload: typeof payload === 'string' ? payload : JSON.stringify(payload),
+    payload: JSON.stringify(payload),
     checkpoint: null,
     attempt: 1,
     delivery: 1,
@@ -50,7 +61,10 @@ export function testWork(type: string, payload: unknown, options: Partial<Work> 
       return controller.signal
     },
     reports: {
-      progress: (progress) => void said.progress.push(progress),
+      progress(progress) {
+        said.progress.push(progress)
+        began.call?.()
+      },
       checkpoint: async (value) => void said.checkpoints.push(value),
       submit: async (childType, childPayload, childOptions) => {
         said.children.push({ type: childType, payload: childPayload, options: childOptions })
@@ -63,6 +77,7 @@ export function testWork(type: string, payload: unknown, options: Partial<Work> 
   return {
     work,
     said,
+    begun,
     abort: (reason) => controller.abort(new AbortedWork(reason)),
     signalMade: () => made,
   }
@@ -85,17 +100,24 @@ export function keepingMetrics(calls: MetricCall[]): PluginMetrics {
 }
 
 export interface TestSurroundings extends HostSurroundings {
+  /** Resolves with the first line of this event, past or to come. */
+  logged(event: string): Promise<Said['lines'][number]>
   readonly lines: Said['lines']
   readonly measured: MetricCall[]
 }
 
 export function testSurroundings(options: Partial<HostSurroundings> = {}): TestSurroundings {
   const lines: Said['lines'] = []
+  const arrivals = new EventEmitter()
   const measured: MetricCall[] = []
   return {
     options: {},
     dataDir: 'data',
-    log: keepingLog(lines),
+    log: keepingLog(lines, (line) => arrivals.emit(line.event, line)),
+    async logged(event) {
+      const past = lines.find((line) => line.event === event)
+      return past ?? ((await once(arrivals, event))[0] as Said['lines'][number])
+    },
     metrics: keepingMetrics(measured),
     callService: () => Promise.reject(new Error('no services here')),
     provided: new Set(),
