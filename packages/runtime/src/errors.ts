@@ -33,6 +33,7 @@ const ERRORS = {
   not_replayable: 'Only failed and cancelled tasks can be replayed.',
   unknown_query: 'Ask one of the known queries.',
   invalid_input: 'Mend the input as the faults say and ask again.',
+  query_refused: 'The query cannot be answered as it was asked: see the message.',
   query_failed: 'See the message; the worker goes on.',
   // start
   handshake_failed: 'Mend every problem listed; the worker starts when none is left.',

@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { createClock } from './clock.js'
 import { describeQuery, describeType, type QueryInfo, type TypeInfo } from './describe.js'
-import { WorkerError } from './errors.js'
+import { isWorkerError, WorkerError } from './errors.js'
 import { handshake } from './handshake.js'
 import { checkHealth, type HealthReport } from './health.js'
 import { HEALTH_CHECK, healthCheckPlugin } from './health-check-type.js'
@@ -16,6 +16,7 @@ import type { DeliverySurroundings } from './run-delivery.js'
 import { shutDown, type StopOutcome } from './shutdown.js'
 import { acceptedOf, allAccepted, childTaskId, prepareTask, prepareTasks, type Accepted, type Submission } from './submit.js'
 import { repeat } from './repeat.js'
+import { toTaskError } from './task-error.js'
 import { createWaits, type Waits } from './wait.js'
 import type { Settings } from './worker-options.js'
 
@@ -194,7 +195,14 @@ export async function startWorker(settings: Settings): Promise<RunningWorker> {
         const details = { known_queries: [...registry.queries.keys()] }
         throw new WorkerError('unknown_query', `no plugin of this worker has the query "${name.slice(0, 64)}"`, { details })
       }
-      return known.host.query(name, input, signal)
+      try {
+        return await known.host.query(name, input, signal)
+      } catch (error) {
+        if (isWorkerError(error) && error.code === 'query_failed') {
+          logger.warn({ query: name, error: error.message, cause: causeOf(error) }, 'query_failed')
+        }
+        throw error
+      }
     },
     async resultOf(id: string, signal?: AbortSignal): Promise<unknown> {
       for (;;) {
@@ -221,6 +229,11 @@ export async function startWorker(settings: Settings): Promise<RunningWorker> {
       return outcome
     },
   }
+}
+
+/** What the plugin threw, without what may stand in its payload. */
+function causeOf(error: WorkerError): string | null {
+  return error.cause === undefined ? null : toTaskError(error.cause, 'query_failed').message
 }
 
 function failureOf(id: string, reason: string | null, error: { code: string; message: string } | null): WorkerError {

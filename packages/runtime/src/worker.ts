@@ -51,7 +51,7 @@ export interface Worker<H extends Handler = Handler, Q extends Query = Query> {
   resume(type: string): Promise<void>
   types(): Promise<readonly TypeInfo[]>
   queries(): readonly QueryInfo[]
-  /** Rejects with `unknown_query`, `invalid_input` (faults), `query_failed`. */
+  /** Rejects with `unknown_query`, `invalid_input` (faults), `query_refused`, `query_failed`. */
   query<N extends Q['name']>(
     name: N,
     input: z.input<QueryOf<Q, N>['input']>,

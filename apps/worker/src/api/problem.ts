@@ -1,5 +1,5 @@
 import { STATUS_CODES } from 'node:http'
-import { type ErrorCode, type Fault, isWorkerError, remedyOf } from '@mcp-worker/runtime'
+import { type ErrorCode, type Fault, WorkerError, isWorkerError, remedyOf } from '@mcp-worker/runtime'
 import { z } from 'zod'
 
 /** Errors of HTTP itself, beside those of the runtime: code → status and remedy. */
@@ -46,13 +46,14 @@ const OF_RUNTIME: Readonly<Record<ErrorCode, number | null>> = {
   store_newer: null,
   network_file_system: null,
   pragma_refused: null,
-  queue_closed: 503,
+  queue_closed: null,
   bad_cursor: 400,
   not_found: 404,
   already_final: 409,
   not_replayable: 409,
   unknown_query: 404,
   invalid_input: 422,
+  query_refused: 422,
   query_failed: 503,
   handshake_failed: null,
   bad_configuration: null,
@@ -128,12 +129,16 @@ export interface Problem {
   readonly body: z.output<typeof problemSchema>
 }
 
+/** To a caller it does not matter that the queue closes a moment before the server does. */
+const SHUT_DOWN = new WorkerError('draining', 'the worker has shut down', { retryAfterMs: 5_000 })
+
 /** The answer to an error of any kind. What nobody foresaw is `internal`, and says nothing about its cause. */
 export function problemOf(error: unknown): Problem {
   if (error instanceof ApiError) {
     return problem(error.code, OF_HTTP[error.code].status, error.message, error, error.headers)
   }
   if (isWorkerError(error)) {
+    if (error.code === 'queue_closed') return problemOf(SHUT_DOWN)
     const status = OF_RUNTIME[error.code]
     if (status !== null && status !== undefined) {
       return problem(error.code, status, error.message, error, retryAfter(status, error.retryAfterMs))

@@ -10,7 +10,7 @@ export interface PluginHost {
   start(signal: AbortSignal): Promise<void>
   /** Runs one delivery to its end. Never rejects: what happened is the answer. Aborts when `work.signal` does. */
   perform(work: Work): Promise<Outcome>
-  /** Checked by the query's schemas on both sides. Rejects with `invalid_input`, `query_failed`, or the abort reason. */
+  /** Checked by the query's schemas on both sides. Rejects with `invalid_input`, `query_refused`, `query_failed`, or the abort reason. */
   query(name: string, input: unknown, signal: AbortSignal): Promise<unknown>
   /** Calls a method of a service that this plugin provides. */
   call(service: string, method: string, args: readonly unknown[]): Promise<unknown>

@@ -1,7 +1,8 @@
 import { parseDuration } from '../duration.js'
-import { isWorkerError, WorkerError } from '../errors.js'
+import { isNonRetryable, isWorkerError, WorkerError } from '../errors.js'
 import { describeFaults } from '../faults.js'
 import type { ErasedQuerySpec, Plugin } from '../plugin.js'
+import { toTaskError } from '../task-error.js'
 import { check } from './check.js'
 import { execute } from './execute.js'
 import type { HostSurroundings, Outcome, Work } from './host.js'
@@ -89,7 +90,7 @@ export function queryTimeoutMs(spec: ErasedQuerySpec): number {
   return spec.timeout === undefined ? DEFAULT_QUERY_TIMEOUT_MS : parseDuration(spec.timeout)
 }
 
-/** Checked on both sides. Rejects with `invalid_input`, `query_failed`, or the signal's reason. */
+/** Checked on both sides. Rejects with `invalid_input`, `query_refused`, `query_failed`, or the signal's reason. */
 async function answer(
   name: string,
   spec: ErasedQuerySpec,
@@ -110,6 +111,11 @@ async function answer(
   throw new WorkerError('query_failed', `the answer of ${name} does not fit its schema`, { faults })
 }
 
+/** What the plugin calls permanent is the caller's to mend. */
 function queryFailed(name: string, cause: unknown): WorkerError {
+  if (isNonRetryable(cause)) {
+    const { code, message } = toTaskError(cause, 'query_refused')
+    return new WorkerError('query_refused', message, { details: { reason: code } })
+  }
   return new WorkerError('query_failed', `the query ${name} failed`, { cause })
 }
