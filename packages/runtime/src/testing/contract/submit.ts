@@ -215,6 +215,16 @@ export const SUBMIT_TESTS: readonly ContractTest[] = [
     },
   },
   {
+    title: '[Q12] a full queue still answers duplicate: it would not hold more for it',
+    run: async (scene) => {
+      const one = await scene.owner({ maxWaiting: 1 })
+      const [task] = await scene.accepted(one, { payload: '1', idempotency: key('k') })
+      const again = scene.task({ payload: '1', idempotency: key('k') })
+      expect(await scene.submit(one, task!)).toMatchObject([{ kind: 'duplicate', task: { id: task!.id } }])
+      expect(await scene.submit(one, again)).toMatchObject([{ kind: 'duplicate', task: { id: task!.id } }])
+    },
+  },
+  {
     title: '[Q12] tasks that run do not wait, those that come back do',
     run: async (scene) => {
       const one = await scene.owner({ maxWaiting: 1 })

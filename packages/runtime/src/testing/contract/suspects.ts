@@ -85,6 +85,24 @@ export const SUSPECT_TESTS: readonly ContractTest[] = [
     },
   },
   {
+    title: '[Q8.3] crashes from before a replay do not count',
+    run: async (scene) => {
+      const witness = await scene.owner()
+      const [task] = await scene.accepted(witness, {})
+      const die = async () => {
+        const dying = await scene.owner()
+        await scene.claimAny(dying)
+        await scene.dies(dying, witness, [task!.id])
+        return scene.read(witness, task!.id)
+      }
+      for (let crashes = 1; crashes <= 3; crashes++) expect(await die()).toMatchObject({ crashes })
+      expect(await witness.driver.replay(task!.id)).toBe('replayed')
+      expect(await die()).toMatchObject({ status: 'queued', crashes: 4 })
+      expect(await die()).toMatchObject({ status: 'queued', crashes: 5 })
+      expect(await die()).toMatchObject({ status: 'failed', failureReason: 'crashed', crashes: 6 })
+    },
+  },
+  {
     title: '[Q8.3] a suspect whose delivery ended otherwise is one no more',
     run: async (scene) => {
       const { witness, ids } = await twoSuspects(scene)
