@@ -1,4 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite'
+import { crashPoint } from '../crash-point.js'
 import { WorkerError } from '../errors.js'
 
 /**
@@ -101,7 +102,10 @@ export function migrate(db: DatabaseSync): void {
   db.exec('BEGIN IMMEDIATE')
   try {
     refuseForeign(db)
-    for (const migration of MIGRATIONS.slice(userVersion(db))) db.exec(migration)
+    for (const migration of MIGRATIONS.slice(userVersion(db))) {
+      db.exec(migration)
+      crashPoint('in_migration')
+    }
     db.exec(`PRAGMA application_id = ${APPLICATION_ID}`)
     db.exec(`PRAGMA user_version = ${MIGRATIONS.length}`)
     db.exec('COMMIT')
