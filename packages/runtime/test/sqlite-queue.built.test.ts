@@ -32,8 +32,16 @@ const sqliteFixture: QueueFactory = async () => {
     reopenStore: async () => {},
     async corrupt(id) {
       const db = new DatabaseSync(path, { timeout: 5000 })
-      db.prepare(`UPDATE bodies SET payload = '{"flipped":true}' WHERE seq = (SELECT seq FROM tasks WHERE id = ?)`).run(id)
+      db.prepare(
+        `UPDATE bodies SET payload = '{"flipped":true}' WHERE seq = (SELECT seq FROM tasks WHERE id = ?)`,
+      ).run(id)
       db.close()
+    },
+    // a writer that never ends: what the driver writes waits behind it
+    async freeze() {
+      const db = new DatabaseSync(path, { timeout: 5000 })
+      db.exec('BEGIN IMMEDIATE')
+      return async () => db.close()
     },
     dispose: async () => rmSync(directory, { recursive: true, force: true }),
   }
