@@ -103,6 +103,19 @@ export const SUBMIT_TESTS: readonly ContractTest[] = [
     },
   },
   {
+    title: '[Q10] a remembered key never speaks for another task that was given the same id since',
+    run: async (scene) => {
+      const one = await scene.owner()
+      const fields = { payload: '{"a":1}', idempotency: key('k') }
+      const { id, createdAt } = await scene.ended(one, { kind: 'succeeded', result: '1' }, fields)
+      scene.time.stepWall(HOUR)
+      await one.driver.prune(PRUNE_ALL, { limit: 10, deadlineMs: 5_000 })
+      await scene.accepted(one, { id, payload: '{"b":2}' })
+      const task = { id, type: 'alpha', status: null, createdAt }
+      expect(await scene.submit(one, scene.task(fields))).toEqual([{ kind: 'duplicate', task }])
+    },
+  },
+  {
     title: '[Q10] of many equal submits at once exactly one is accepted',
     run: async (scene) => {
       const owners = [await scene.owner(), await scene.owner()]
