@@ -50,7 +50,7 @@ test('links are refused, as the file and as a folder on the way, inside the root
 
 test('folders and FIFOs are refused and nothing waits for a writer', async () => {
   const { root, documents } = await makeRoot()
-  execFileSync('mkfifo', [join(root, 'fifo')])
+  execFileSync('sh', ['-c', 'mkfifo "$0"', join(root, 'fifo')])
   await expect(documents.open('inner')).rejects.toEqual(refused)
   await expect(documents.open('fifo')).rejects.toEqual(refused)
 })

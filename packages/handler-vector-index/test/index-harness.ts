@@ -15,7 +15,7 @@ import { writeDocuments } from '../src/upsert.js'
 import { tempFolder } from './temp-folder.js'
 import { createWordEmbedder, type CountingEmbedder } from './word-embedder.js'
 
-export interface RunOptions {
+interface RunOptions {
   readonly embedder?: CountingEmbedder
   readonly checkpoint?: Checkpoint
   readonly signal?: AbortSignal

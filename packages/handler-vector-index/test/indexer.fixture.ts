@@ -1,6 +1,6 @@
 /**
  * A worker process of the built package: runs one `vector_index` payload with the real plugin, and says on standard output how far it is,
- * one JSON line each: `{ progress }`, `{ checkpoint }` (before it is acknowledged, so that a line means: this batch is committed), `{ result }`.
+ * one JSON line each: `{ progress }`, `{ checkpoint }` (before it is acknowledged, so that a line means: this batch is committed), `{ result, maxRssBytes }`.
  * Argument: JSON of `{ path, payload, checkpoint }`.
  */
 import { writeSync } from 'node:fs'
@@ -50,5 +50,5 @@ const context: RunContext<unknown, unknown, unknown> = {
     throw new Error('not here')
   },
 }
-say({ result: await handler.spec.run(context) })
+say({ result: await handler.spec.run(context), maxRssBytes: process.resourceUsage().maxRSS * 1024 })
 await plugin.teardown?.({ deps })

@@ -17,6 +17,7 @@ interface Line {
   readonly progress?: number
   readonly checkpoint?: Saved
   readonly result?: Readonly<Record<string, unknown>>
+  readonly maxRssBytes?: number
 }
 
 interface Indexer {
@@ -63,53 +64,52 @@ function openForReading(folder: string): DatabaseSync {
   return db
 }
 
-/** `count` documents of three chunks each. */
-function threeChunkDocuments(count: number): unknown[] {
-  return Array.from({ length: count }, (_, i) => ({
-    id: `d${i}`,
-    text: ['first', 'second', 'third']
-      .map((part) => `${part} part of ${i} `.repeat(6).slice(0, 90))
-      .join('\n\n'),
-  }))
-}
-
-const CHUNK = { size: 100, overlap: 0 }
 const COUNT_BY_DOCUMENT = `SELECT d.id AS id, count(c.key) AS chunks FROM documents d LEFT JOIN chunks c ON c.document = d.key GROUP BY d.key`
+const BATCH = 1000
 
-test('kill -9 in the middle: acknowledged batches are whole, none is torn, and the retry resumes at its checkpoint', async () => {
-  const folder = await tempFolder()
-  await writeFile(
-    join(folder, 'docs.jsonl'),
-    threeChunkDocuments(2000)
-      .map((document) => JSON.stringify(document))
-      .join('\n'),
-  )
-  const payload = { documents_ref: 'docs.jsonl', batch_size: 20, chunk: CHUNK }
-  let checkpoint: Saved | null = null
-  for (const batches of [1, 4, 9, 2, 13]) {
-    const from: number = checkpoint?.next ?? 0
-    const killed = startIndexer({ folder, payload, checkpoint }, ({ checkpoint: saved }, child) => {
-      // somewhere in the batches after this one: the process goes on until the signal arrives
-      if (saved !== undefined && saved.next === from + batches * 20) child.kill('SIGKILL')
+test(
+  'kill -9 in the middle: acknowledged batches are whole, none is torn, and the retry resumes at its checkpoint',
+  { timeout: 120_000 },
+  async () => {
+    const folder = await tempFolder()
+    // ready vectors: nearly all of the time is spent in transactions, so that is where the kills fall
+    const lines = Array.from({ length: 20 * BATCH }, (_, i) =>
+      JSON.stringify({ id: `d${i}`, vector: [1, 2, i] }),
+    )
+    await writeFile(join(folder, 'docs.jsonl'), lines.join('\n'))
+    const payload = { documents_ref: 'docs.jsonl', batch_size: BATCH }
+    let checkpoint: Saved | null = null
+    for (const delayMs of [0, 5, 12, 20, 35]) {
+      const from: number = checkpoint?.next ?? 0
+      const killed = startIndexer({ folder, payload, checkpoint }, ({ checkpoint: saved }, child) => {
+        if (saved?.next === from + BATCH) setTimeout(() => child.kill('SIGKILL'), delayMs)
+      })
+      const said: readonly Line[] = await killed.lines
+      expect(killed.process.signalCode).toBe('SIGKILL')
+      expect(said[0]).toEqual({ progress: from })
+      checkpoint = said.findLast((line) => line.checkpoint !== undefined)?.checkpoint ?? checkpoint
+      const rows = openForReading(folder).prepare(COUNT_BY_DOCUMENT).all()
+      const ids = new Set(rows.map((row) => row['id']))
+      const lost = Array.from({ length: checkpoint?.next ?? 0 }, (_, i) => `d${i}`).filter(
+        (id) => !ids.has(id),
+      )
+      expect(lost).toEqual([])
+      expect(rows.length % BATCH).toBe(0)
+      expect(rows.filter((row) => row['chunks'] !== 1)).toEqual([])
+    }
+    const last = startIndexer({ folder, payload, checkpoint })
+    expect(await last.exit).toEqual({ code: 0, errors: '' })
+    const said = await last.lines
+    expect(said[0]).toEqual({ progress: checkpoint?.next })
+    expect(said.at(-1)?.result).toMatchObject({
+      failed_count: 0,
+      updated: 0,
+      collection: { count: 20 * BATCH },
     })
-    const lines: readonly Line[] = await killed.lines
-    expect(killed.process.signalCode).toBe('SIGKILL')
-    expect(lines[0]).toEqual({ progress: from })
-    checkpoint = lines.findLast((line) => line.checkpoint !== undefined)?.checkpoint ?? checkpoint
-    const rows = openForReading(folder).prepare(COUNT_BY_DOCUMENT).all()
-    const ids = new Set(rows.map((row) => row['id']))
-    for (let i = 0; i < (checkpoint?.next ?? 0); i++) expect(ids).toContain(`d${i}`)
-    expect(rows.length % 20).toBe(0)
-    expect(rows.filter((row) => row['chunks'] !== 3)).toEqual([])
-  }
-  const last = startIndexer({ folder, payload, checkpoint })
-  expect(await last.exit).toEqual({ code: 0, errors: '' })
-  const lines = await last.lines
-  expect(lines[0]).toEqual({ progress: checkpoint?.next })
-  expect(lines.at(-1)?.result).toMatchObject({ failed_count: 0, updated: 0, collection: { count: 2000 } })
-  expect(openForReading(folder).prepare(COUNT_BY_DOCUMENT).all()).toHaveLength(2000)
-  expect(openForReading(folder).prepare('PRAGMA integrity_check').get()).toEqual({ integrity_check: 'ok' })
-})
+    expect(openForReading(folder).prepare(COUNT_BY_DOCUMENT).all()).toHaveLength(20 * BATCH)
+    expect(openForReading(folder).prepare('PRAGMA integrity_check').get()).toEqual({ integrity_check: 'ok' })
+  },
+)
 
 /** 600 documents of which 300 have the ids of the next writer's, with other texts. */
 function overlappingDocuments(writer: number): unknown[] {
@@ -155,7 +155,10 @@ test('while a document goes from 5 chunks to 2 and back, no reader sees both ver
     text: (i % 2 === 0 ? long : short).join('\n\n'),
   }))
   await writeFile(join(folder, 'docs.json'), JSON.stringify(documents))
-  const writer = startIndexer({ folder, payload: { documents_ref: 'docs.json', chunk: CHUNK } })
+  const writer = startIndexer({
+    folder,
+    payload: { documents_ref: 'docs.json', chunk: { size: 100, overlap: 0 } },
+  })
   while (isRunning(writer) && !hasDocument(folder)) await setImmediate()
   const read = openForReading(folder).prepare('SELECT text FROM chunks ORDER BY ordinal')
   const seen = new Map<string, number>()
@@ -166,6 +169,27 @@ test('while a document goes from 5 chunks to 2 and back, no reader sees both ver
   }
   expect(await writer.exit).toEqual({ code: 0, errors: '' })
   expect([...seen.keys()].toSorted()).toEqual([JSON.stringify(long), JSON.stringify(short)].toSorted())
+})
+
+/** Indexes `count` documents of 4 KB from a file, and answers the most memory that the process held, in bytes. */
+async function memoryToIndex(count: number): Promise<number> {
+  const folder = await tempFolder()
+  const lines = Array.from({ length: count }, (_, i) =>
+    JSON.stringify({ id: `d${i}`, vector: [1, 2, i], text: 'x'.repeat(4000) }),
+  )
+  await writeFile(join(folder, 'docs.jsonl'), lines.join('\n'))
+  const indexer = startIndexer({ folder, payload: { documents_ref: 'docs.jsonl' } })
+  expect(await indexer.exit).toEqual({ code: 0, errors: '' })
+  const last = (await indexer.lines).at(-1)
+  expect(last?.result).toMatchObject({ inserted: count })
+  return last?.maxRssBytes ?? Number.POSITIVE_INFINITY
+}
+
+test('memory does not depend on the size of documents_ref', { timeout: 60_000 }, async () => {
+  const small = await memoryToIndex(2_000)
+  const large = await memoryToIndex(22_000)
+  // 80 MB more of documents
+  expect(large - small).toBeLessThan(40 * 1024 * 1024)
 })
 
 function isRunning({ process: { exitCode, signalCode } }: Indexer): boolean {
