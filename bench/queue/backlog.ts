@@ -6,7 +6,7 @@ type Seen = Pick<Answer, 'ms' | 'rssMb'>
 
 /** Accepts `waiting` tasks by the thousand and runs none. */
 export async function fill(order: Order): Promise<Seen> {
-  const worker = ourWorker(useOf(order, 'submit'), 'power')
+  const worker = ourWorker(useOf(order, 'submit'), 'power', roomFor(order))
   await worker.start()
   const waiting = order.waiting ?? 0
   const from = performance.now()
@@ -23,7 +23,7 @@ export async function fill(order: Order): Promise<Seen> {
 
 /** The oldest go first, and as many come in behind them: the level stays. */
 export async function drainBeside(order: Order): Promise<Seen> {
-  const worker = ourWorker(useOf(order, 'both'), 'power')
+  const worker = ourWorker(useOf(order, 'both'), 'power', roomFor(order))
   const from = performance.now()
   await worker.start()
   let next = 0
@@ -46,4 +46,9 @@ export async function drainBeside(order: Order): Promise<Seen> {
 
 function useOf(order: Order, role: EngineUse['role']): EngineUse {
   return { role, tuneFor: 'rate', url: '', folder: order.folder, handled: () => {} }
+}
+
+/** The queue refuses beyond 1,000,000 by default: room for those that wait and for those that pass through. */
+function roomFor(order: Order): { readonly maxWaiting: number } {
+  return { maxWaiting: (order.waiting ?? 0) + order.tasks }
 }

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { closeSync, fsyncSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs'
-import { cpus, platform, release, tmpdir, totalmem } from 'node:os'
+import { cpus, loadavg, platform, release, tmpdir, totalmem } from 'node:os'
 import { join } from 'node:path'
 
 /** What a figure depends on beside the code. */
@@ -13,6 +13,8 @@ export interface Machine {
   readonly fileSystem: string
   /** Median time to write 4 KiB and fsync it, in milliseconds. Far below 0.1: the disk does not wait, and durable rates mean little. */
   readonly fsyncMs: number
+  /** Processes that wanted a core in the minute before; above the number of cores somebody else was working, and rates are too low. */
+  readonly loadBefore: number
 }
 
 export function describeMachine(): Machine {
@@ -25,6 +27,7 @@ export function describeMachine(): Machine {
     node: process.version,
     fileSystem: fileSystemOf(tmpdir()),
     fsyncMs: measureFsync(),
+    loadBefore: round(loadavg()[0] ?? Number.NaN, 1),
   }
 }
 

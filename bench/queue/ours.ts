@@ -1,5 +1,11 @@
 import { join } from 'node:path'
-import { createLogger, createWorker, definePlugin, type WorkerFor } from '@mcp-worker/runtime'
+import {
+  createLogger,
+  createWorker,
+  definePlugin,
+  type QueueLimits,
+  type WorkerFor,
+} from '@mcp-worker/runtime'
 import { sqliteQueue } from '@mcp-worker/runtime/sqlite'
 import { pino } from 'pino'
 import { z } from 'zod'
@@ -29,7 +35,11 @@ const bench = definePlugin({
 export type OurWorker = WorkerFor<readonly [ReturnType<typeof bench>]>
 
 /** As a service has it: every check on, a log line per task, written to a file. */
-export function ourWorker(use: EngineUse, durability: 'power' | 'process'): OurWorker {
+export function ourWorker(
+  use: EngineUse,
+  durability: 'power' | 'process',
+  limits: Partial<QueueLimits> = {},
+): OurWorker {
   onHandled = use.handled
   const destination = pino.destination({ dest: join(use.folder, `${process.pid}.log`), sync: false })
   return createWorker({
@@ -37,6 +47,7 @@ export function ourWorker(use: EngineUse, durability: 'power' | 'process'): OurW
     queue: sqliteQueue({ path: join(use.folder, 'tasks.db'), durability }),
     role: use.role === 'submit' ? 'api' : 'all',
     concurrency: CONCURRENCY,
+    limits,
     dataDir: use.folder,
     logger: createLogger({ destination }),
   })

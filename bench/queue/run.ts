@@ -41,12 +41,16 @@ const options = {
   say,
 }
 
+const machine = describeMachine()
+if (machine.loadBefore > machine.cores / 2) {
+  say(
+    `the machine is busy (load ${machine.loadBefore} on ${machine.cores} cores): rates will be too low, ratios may be off`,
+  )
+}
+
 function keep(name: string, content: Readonly<Record<string, unknown>>): void {
   const at = new Date().toISOString()
-  writeFileSync(
-    `${results}${name}.json`,
-    `${JSON.stringify({ at, machine: describeMachine(), ...content }, null, 2)}\n`,
-  )
+  writeFileSync(`${results}${name}.json`, `${JSON.stringify({ at, machine, ...content }, null, 2)}\n`)
 }
 
 if (values.pickup) {
