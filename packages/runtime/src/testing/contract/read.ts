@@ -29,6 +29,9 @@ async function pages({ driver }: TestOwner, filter: ListFilter): Promise<readonl
   do {
     const page = await driver.list(typeof cursor === 'string' ? { ...filter, cursor } : filter)
     expect(page.tasks.length).toBeLessThanOrEqual(filter.limit)
+    // a cursor that leads nowhere would never end
+    expect(all.length).toBeLessThan(10_000)
+    expect(page.tasks.length > 0 || page.cursor === null, 'an empty page is the last').toBe(true)
     all.push(...page.tasks)
     cursor = page.cursor
   } while (cursor !== null)
