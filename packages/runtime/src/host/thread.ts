@@ -133,7 +133,12 @@ async function put(front: Front, question: AskOfPlugin, signal?: AbortSignal): P
   }
 }
 
-const OF_QUERIES: ReadonlySet<unknown> = new Set(['invalid_input', 'query_refused', 'query_failed', 'unknown_query'])
+const OF_QUERIES: ReadonlySet<unknown> = new Set([
+  'invalid_input',
+  'query_refused',
+  'query_failed',
+  'unknown_query',
+])
 
 function queryError(name: string, error: unknown): unknown {
   const code = error instanceof Error && 'code' in error ? error.code : null
