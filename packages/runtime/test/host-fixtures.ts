@@ -3,7 +3,7 @@ import { AbortedWork, type HostSurroundings, type Work } from '../src/host/host.
 import type { AbortReason, ChildOptions, PluginLog, PluginMetrics } from '../src/plugin.js'
 import type { Progress } from '../src/task.js'
 
-export interface Said {
+interface Said {
   readonly progress: Progress[]
   readonly checkpoints: (string | null)[]
   readonly children: { readonly type: string; readonly payload: string; readonly options: ChildOptions }[]
@@ -25,7 +25,7 @@ export interface TestWork {
   signalMade(): boolean
 }
 
-export function keepingLog(
+function keepingLog(
   lines: Said['lines'],
   heard: (line: Said['lines'][number]) => void = () => {},
 ): PluginLog {
@@ -83,13 +83,13 @@ export function testWork(type: string, payload: unknown, options: Partial<Work> 
   }
 }
 
-export interface MetricCall {
+interface MetricCall {
   readonly instrument: string
   readonly value: number
   readonly labels: Readonly<Record<string, string>>
 }
 
-export function keepingMetrics(calls: MetricCall[]): PluginMetrics {
+function keepingMetrics(calls: MetricCall[]): PluginMetrics {
   const keep = (instrument: string, value: number, labels: Readonly<Record<string, string>> = {}) =>
     void calls.push({ instrument, value, labels })
   return {

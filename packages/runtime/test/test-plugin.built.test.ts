@@ -45,7 +45,7 @@ async function failuresOf(suite: string): Promise<readonly string[]> {
     '--root',
     root,
     '--config',
-    'kit-bad.vitest.ts',
+    'kit-vitest.fixture.ts',
     '--reporter',
     'json',
     '--outputFile',
@@ -87,7 +87,7 @@ test('finds each defect of a bad plugin', { timeout: 120_000 }, async () => {
   const inThread = [DIES, ...stops('ignores_its_signal').filter((title) => !title.includes('at once'))].map(
     (title) => `@acme/bad in the host thread: ${title}`,
   )
-  const failures = await failuresOf('kit-bad.suite.ts')
+  const failures = await failuresOf('kit-bad-suite.fixture.ts')
   expect(failures).toEqual(expect.arrayContaining([...expected, ...inThread]))
   // the two that lose or double their effect may show it in more tests, as the moment of the abort has it
   const others = failures.filter((title) => !expected.includes(title) && !inThread.includes(title))
