@@ -120,7 +120,12 @@ export async function loadConfigFile(path: string | null, cwd: string): Promise<
   if (path === null) return { config: defaults, faults: [], url: pathToFileURL(resolve(cwd, 'none.js')).href }
   const file = resolve(cwd, path)
   const url = pathToFileURL(file).href
-  const fault = (message: string) => ({ config: defaults, faults: [{ path: 'WORKER_CONFIG', message }], url })
+  const broken = (faults: readonly Fault[], plugins: readonly unknown[] = []) => ({
+    config: { ...defaults, plugins: [...plugins] },
+    faults,
+    url,
+  })
+  const fault = (message: string) => broken([{ path: 'WORKER_CONFIG', message }])
   if (!/\.(?:[mc]?[jt]s|json)$/.test(path))
     return fault(`expected a .ts, .js or .json file; ${path} was given`)
   let given: unknown
@@ -135,7 +140,13 @@ export async function loadConfigFile(path: string | null, cwd: string): Promise<
     ...one,
     path: one.path === '' ? path : `${path}: ${one.path}`,
   }))
-  return { config: defaults, faults, url }
+  // its plugins are looked at all the same, so that their faults are listed in the same run
+  return broken(faults, pluginsOf(given))
+}
+
+function pluginsOf(given: unknown): readonly unknown[] {
+  const isRecord = typeof given === 'object' && given !== null
+  return isRecord && 'plugins' in given && Array.isArray(given.plugins) ? given.plugins : []
 }
 
 async function importDefault(url: string): Promise<unknown> {

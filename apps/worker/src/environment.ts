@@ -222,7 +222,7 @@ function suspectsIn(raw: RawEnvironment): { given: string; nearest: string }[] {
   const known = Object.keys(VARIABLES)
   return Object.keys(raw).flatMap((given) => {
     if (!OURS.test(given) || known.includes(given)) return []
-    const near = nearest(given, known)
+    const near = nearest(given, known, 2)
     return near === null ? [] : [{ given, nearest: near }]
   })
 }

@@ -24,19 +24,17 @@ export function check<S extends z.ZodType>(
 
 function unknownKey(key: string, known: readonly string[]): string {
   if (known.length === 0) return 'unknown key'
-  const near = nearest(key, known)
+  const near = nearest(key, known, Math.ceil(key.length / 2))
   return near === null
     ? `unknown key; known are ${known.join(', ')}`
     : `unknown key, did you mean ${JSON.stringify(near)}?`
 }
 
-/** The known name that `name` was probably meant to be; null where none is near. */
-export function nearest(name: string, known: readonly string[]): string | null {
+/** The known name that `name` was probably meant to be: at most `letters` of it differ. Null where none is near. */
+export function nearest(name: string, known: readonly string[], letters: number): string | null {
   if (known.length === 0) return null
   const near = closest(bare(name), known.map(bare))
-  return distance(bare(name), near) <= Math.max(1, Math.floor(name.length / 3))
-    ? (known.find((one) => bare(one) === near) ?? null)
-    : null
+  return distance(bare(name), near) <= letters ? (known.find((one) => bare(one) === near) ?? null) : null
 }
 
 /** `max_attempts` and `maxAttempts` are the same name in another spelling. */

@@ -51,6 +51,9 @@ export async function closeHttpServer(app: FastifyInstance, graceMs: number): Pr
 
 function sendProblem(reply: FastifyReply, error: unknown): FastifyReply {
   const { status, headers, body } = problemOf(error)
+  // Fastify would close at once; then a client that is still sending sees a reset in place of the answer. Node.js reads the rest away, within
+  // the time of a request
+  if (status === 413) reply.removeHeader('connection')
   return reply
     .code(status)
     .headers(headers)

@@ -23,7 +23,7 @@ export async function loadPlugins(
   packages: readonly string[] | null,
 ): Promise<LoadedPlugins> {
   const written = loaded.config.plugins
-  if (written !== undefined && packages !== null) {
+  if (written !== undefined && written.length > 0 && packages !== null) {
     const message = 'the configuration file lists plugins as well; expected one of the two'
     return { plugins: [], hosts: {}, faults: [{ path: 'WORKER_PLUGINS', message }] }
   }

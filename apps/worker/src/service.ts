@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import { createWorker, isWorkerError, type Worker } from '@mcp-worker/runtime'
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
+import { collectDefaultMetrics } from 'prom-client'
 import { createApi } from './api/server.js'
 import { type Configuration, readConfiguration, watchedPaths } from './configuration.js'
 import type { RawEnvironment } from './environment.js'
@@ -134,6 +135,8 @@ async function compose(
     logger: log,
     onFatal,
   })
+  // memory, CPU, event loop, garbage collection of this process
+  collectDefaultMetrics({ register: worker.registry })
   const closing = new AbortController()
   const allowedHosts = environment.API_ALLOWED_HOSTS
   const metrics = createMetricsServer({ worker, allowedHosts, log })

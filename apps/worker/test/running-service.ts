@@ -7,10 +7,10 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { onTestFinished } from 'vitest'
 
-export const MAIN = fileURLToPath(new URL('../dist/main.js', import.meta.url))
+const MAIN = fileURLToPath(new URL('../dist/main.js', import.meta.url))
 export const FIXTURE = new URL('./fixtures/plugin.ts', import.meta.url).href
 
-export interface LogLine {
+interface LogLine {
   readonly event: string
   readonly level: string
   readonly timestamp: string
@@ -23,7 +23,9 @@ export interface RunningProcess {
   readonly stderr: () => string
   readonly stdout: () => string
   /** The first line with this event, past or to come; rejects when the process ends without it. */
-  line(event: string): Promise<LogLine>
+  readonly line: (event: string) => Promise<LogLine>
+  /** Resolves when something more has been printed; rejects when the process has ended. */
+  readonly next: () => Promise<void>
   /** Exit code, or the signal that ended it. */
   readonly ended: Promise<number | NodeJS.Signals | null>
 }
@@ -36,7 +38,7 @@ export async function temporaryFolder(): Promise<string> {
 }
 
 /** What every test's process starts with: nothing of this machine's own configuration. */
-export function bareEnvironment(extra: Readonly<Record<string, string>> = {}): Record<string, string> {
+function bareEnvironment(extra: Readonly<Record<string, string>> = {}): Record<string, string> {
   return { PATH: process.env['PATH'] ?? '', ...extra }
 }
 
@@ -69,32 +71,45 @@ function observe(child: ChildProcess): RunningProcess {
   let stderr = ''
   const heard = new EventTarget()
   if (child.stdout === null || child.stderr === null) throw new Error('no pipes')
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text))
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text
+    heard.dispatchEvent(new Event('news'))
+  })
   const reader = createInterface(child.stdout)
   reader.on('line', (text) => {
     stdout += `${text}\n`
-    if (!text.startsWith('{')) return
-    try {
-      lines.push(JSON.parse(text) as LogLine)
-    } catch {
-      return // output of a command, not a log line
-    }
-    heard.dispatchEvent(new Event('line'))
+    const line = parseLine(text)
+    if (line !== null) lines.push(line)
+    heard.dispatchEvent(new Event('news'))
   })
-  const ended = once(child, 'close').then(
-    ([code, signal]) => (code ?? signal) as number | NodeJS.Signals | null,
-  )
+  let hasEnded = false
+  const ended = once(child, 'close').then(([code, signal]) => {
+    hasEnded = true
+    heard.dispatchEvent(new Event('news'))
+    return (code ?? signal) as number | NodeJS.Signals | null
+  })
+  const next = async () => {
+    if (hasEnded) throw new Error(`ended with ${await ended}\n${stdout}\n${stderr}`)
+    await once(heard, 'news')
+  }
   const line = async (event: string): Promise<LogLine> => {
     for (;;) {
       const found = lines.find((one) => one.event === event)
       if (found !== undefined) return found
-      const news = once(heard, 'line').then(() => null)
-      const end = await Promise.race([news, ended.then((code) => ({ code }))])
-      if (end === null || lines.some((one) => one.event === event)) continue
-      throw new Error(`ended with ${end.code} without ${event}\n${stdout}\n${stderr}`)
+      await next()
     }
   }
-  return { child, lines, stderr: () => stderr, stdout: () => stdout, line, ended }
+  return { child, lines, stderr: () => stderr, stdout: () => stdout, line, next, ended }
+}
+
+/** Null: output of a command, not a log line. */
+function parseLine(text: string): LogLine | null {
+  try {
+    const line: unknown = JSON.parse(text)
+    return typeof line === 'object' && line !== null && 'event' in line ? (line as LogLine) : null
+  } catch {
+    return null
+  }
 }
 
 export interface RunningService extends RunningProcess {
@@ -103,12 +118,12 @@ export interface RunningService extends RunningProcess {
   readonly metricsUrl: string
   readonly folder: string
   /** A request to the API; `body` is sent as JSON. */
-  call(
+  readonly call: (
     method: string,
     path: string,
     body?: unknown,
     headers?: Readonly<Record<string, string>>,
-  ): Promise<Answer>
+  ) => Promise<Answer>
 }
 
 export interface Answer {

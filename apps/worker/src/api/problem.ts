@@ -181,6 +181,7 @@ const FASTIFY: Readonly<Record<string, HttpErrorCode>> = {
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'bad_request',
   FST_ERR_CTP_EMPTY_JSON_BODY: 'bad_json',
   FST_ERR_BAD_URL: 'bad_request',
+  FST_ERR_MAX_PARAM_LENGTH: 'no_such_route',
 }
 
 /** What Fastify itself refuses, by its codes; other client errors of its are `bad_request`. */

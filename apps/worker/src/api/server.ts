@@ -6,7 +6,6 @@ import { createHttpServer } from '../http-server.js'
 import { type Principal, createAuthenticator } from './authorise.js'
 import { openApiRoute } from './openapi.js'
 import { createOriginCheck } from './origin.js'
-import { ApiError } from './problem.js'
 import { queryRoutes } from './queries.js'
 import { type ApiAnswer, RawJson, type Route } from './route.js'
 import { taskRoutes } from './tasks.js'
@@ -40,7 +39,7 @@ export function createApi(options: ApiOptions): Api {
   guard(app, options)
   const about = [...taskRoutes(worker), ...typeRoutes(worker), ...queryRoutes(worker)]
   const routes = [...about, openApiRoute(worker, options.version, about)]
-  for (const one of routes) register(app, one, options.closing)
+  for (const one of routes) register(app, one, options)
   app.addHook('onResponse', (request, reply, done) => {
     const route = request.routeOptions.url ?? null
     const duration = reply.elapsedTime / 1_000
@@ -63,27 +62,31 @@ function guard(app: FastifyInstance, { tokens, allowedHosts }: ApiOptions): void
   })
 }
 
-function register(app: FastifyInstance, one: Route, closing: AbortSignal): void {
+function register(app: FastifyInstance, one: Route, { closing, log }: ApiOptions): void {
   app.route({
     method: one.method,
     url: one.path.replaceAll(/\{(\w+)\}/g, ':$1'),
     handler: async (request, reply) => {
       const gone = clientGone(reply)
-      const answering = one.handle({
-        principal: principalOf(request),
-        params: request.params,
-        query: request.query,
-        body: request.body,
-        headers: request.headers,
-        signal: AbortSignal.any([gone, closing]),
-      })
-      const answer = await answering.catch((error: unknown) => Promise.reject(gone.aborted ? UNHEARD : error))
-      return send(reply, answer)
+      try {
+        const answer = await one.handle({
+          principal: principalOf(request),
+          params: request.params,
+          query: request.query,
+          body: request.body,
+          headers: request.headers,
+          signal: AbortSignal.any([gone, closing]),
+        })
+        return send(reply, answer)
+      } catch (error) {
+        if (gone.aborted) return reply.hijack()
+        throw error
+      } finally {
+        if (gone.aborted) log.debug({ method: one.method, route: one.path }, 'api_client_gone')
+      }
     },
   })
 }
-
-const UNHEARD = new ApiError('bad_request', 'the client went away before the answer')
 
 /** Aborts when the connection closes before the answer is out. Fastify's own `request.signal` aborts as soon as the body has been read. */
 function clientGone(reply: FastifyReply): AbortSignal {

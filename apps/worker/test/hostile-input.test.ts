@@ -1,0 +1,207 @@
+import { request } from 'node:http'
+import * as fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { startService, type RunningService } from './running-service.js'
+
+const memory = { QUEUE_URL: 'memory:' }
+const BODIES = 1_000
+
+/** Status of a POST with these very bytes. */
+function post(service: RunningService, path: string, bytes: Buffer): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const headers = { 'content-type': 'application/json', 'content-length': bytes.length }
+    const options = { host: '127.0.0.1', port: service.port, path, method: 'POST', headers }
+    const sent = request(options, (response) => {
+      response.resume()
+      response.once('end', () => resolve(response.statusCode ?? 0))
+    })
+    sent.once('error', reject)
+    sent.end(bytes)
+  })
+}
+
+const GOOD: readonly unknown[] = [
+  { type: 'echo', payload: { text: 'hello', any: [1, { a: null }] }, priority: 3, delay: '1h', id: 'a-1' },
+  { tasks: [{ type: 'greet', payload: {}, run_at: '2099-01-01T00:00:00Z' }] },
+  { numbers: [1, 2, 3] },
+]
+
+/** A good body with bytes changed, removed, doubled or inserted. */
+const mutated = fc
+  .tuple(
+    fc.constantFrom(...GOOD),
+    fc.array(
+      fc.tuple(fc.nat(), fc.constantFrom('set', 'cut', 'double', 'insert'), fc.integer({ min: 0, max: 255 })),
+      {
+        minLength: 1,
+        maxLength: 8,
+      },
+    ),
+  )
+  .map(([good, changes]) => changes.reduce(mutate, Buffer.from(JSON.stringify(good))))
+
+function mutate(bytes: Buffer, [at, how, value]: readonly [number, string, number]): Buffer {
+  const i = bytes.length === 0 ? 0 : at % bytes.length
+  const [head, tail] = [bytes.subarray(0, i), bytes.subarray(i)]
+  if (how === 'set') return Buffer.concat([head, Buffer.of(value), tail.subarray(1)])
+  if (how === 'cut') return Buffer.concat([head, tail.subarray(1 + (value % 16))])
+  if (how === 'double') return Buffer.concat([head, tail.subarray(0, value), tail])
+  return Buffer.concat([head, Buffer.of(value), tail])
+}
+
+/** A task whose members are anything at all. */
+const strange = fc
+  .record(
+    {
+      type: fc.oneof(
+        fc.constantFrom('echo', 'greet', 'health_check', '__proto__', 'constructor'),
+        fc.anything(),
+      ),
+      payload: fc.oneof(
+        fc.jsonValue(),
+        fc.record({ text: fc.string({ unit: 'binary' }), any: fc.jsonValue() }),
+      ),
+      id: fc.oneof(fc.string(), fc.anything()),
+      priority: fc.oneof(fc.integer(), fc.double(), fc.jsonValue()),
+      run_at: fc.oneof(
+        fc.constantFrom('9999-12-31T23:59:59Z', '0000-01-01T00:00:00Z', '2026-02-30T00:00:00Z'),
+        fc.string(),
+      ),
+      delay: fc.oneof(fc.double(), fc.constantFrom('99999999999d', '0.1ms', '1e5s'), fc.string()),
+      timeout: fc.oneof(fc.double(), fc.string()),
+      max_attempts: fc.oneof(fc.integer(), fc.double()),
+      version: fc.oneof(fc.integer(), fc.double()),
+      expires_at: fc.string(),
+    },
+    { requiredKeys: [] },
+  )
+  .map((task) => Buffer.from(safeJson(task)))
+
+/** Good tasks with any text and any JSON in them. */
+const plausible = fc
+  .record({
+    type: fc.constant('echo'),
+    payload: fc.record({ text: fc.string({ unit: 'binary' }), any: fc.jsonValue() }),
+    priority: fc.integer({ min: -100, max: 100 }),
+  })
+  .map((task) => Buffer.from(JSON.stringify(task)))
+
+function safeJson(value: unknown): string {
+  try {
+    return (
+      JSON.stringify(value, (_key, inner: unknown) => (typeof inner === 'bigint' ? String(inner) : inner)) ??
+      'null'
+    )
+  } catch {
+    return '{}'
+  }
+}
+
+const anyBytes = fc.uint8Array({ maxLength: 200 }).map((bytes) => Buffer.from(bytes))
+const anyJson = fc.json({ maxDepth: 8 }).map((text) => Buffer.from(text))
+const path = fc.constantFrom(
+  '/tasks',
+  '/tasks',
+  '/tasks/batch',
+  '/queries/sum',
+  '/tasks/x/cancel',
+  '/types/greet/resume',
+)
+
+describe('hostile input', () => {
+  it(
+    `of ${BODIES} bodies, mutated and made up, none gets a 5xx and the service goes on`,
+    { timeout: 120_000 },
+    async () => {
+      const service = await startService({ env: memory })
+      const seen = new Map<number, number>()
+      await fc.assert(
+        fc.asyncProperty(
+          fc.oneof(mutated, strange, plausible, anyJson, anyBytes),
+          path,
+          async (bytes, where) => {
+            const status = await post(service, where, bytes)
+            seen.set(status, (seen.get(status) ?? 0) + 1)
+            return status < 500
+          },
+        ),
+        { numRuns: BODIES },
+      )
+      // the fuzz reaches past the parser
+      expect([...seen.keys()]).toEqual(expect.arrayContaining([202, 400, 422]))
+      expect((await service.call('POST', '/tasks', { type: 'greet', payload: {}, id: 'after' })).status).toBe(
+        202,
+      )
+      expect((await service.call('GET', '/tasks/after?wait=20')).body.status).toBe('succeeded')
+      expect(service.lines.filter((one) => one.event === 'api_error')).toEqual([])
+    },
+  )
+
+  it('nested 1,000,000 deep is refused before anything recursive touches it', async () => {
+    const service = await startService({ env: memory })
+    for (const open of ['[', '{"a":', '[[{"b":[']) {
+      const bytes = Buffer.from(`{"type":"echo","payload":${open.repeat(1_000_000 / open.length)}`)
+      expect(await post(service, '/tasks', bytes)).toBe(422)
+      expect(await post(service, '/queries/sum', bytes)).toBe(422)
+    }
+  })
+
+  it('with __proto__ changes no prototype, however it is written', async () => {
+    const service = await startService({ env: memory })
+    for (const key of ['__proto__', '\\u005f_proto__', '\\u005F\\u005fpr\\u006fto__']) {
+      const bytes = Buffer.from(`{"type":"echo","payload":{"text":"x","any":{"${key}" :{"polluted":true}}}}`)
+      expect(await post(service, '/tasks', bytes)).toBe(422)
+    }
+    const harmless = {
+      type: 'echo',
+      payload: { text: '"__proto__":', any: { constructor: { prototype: 1 } } },
+      id: 'p',
+    }
+    expect((await service.call('POST', '/tasks', harmless)).status).toBe(202)
+    expect((await service.call('GET', '/tasks/p?wait=20')).body.result).toEqual(harmless.payload)
+  })
+
+  it('of a huge body ends at 4 MiB, announced or not', async () => {
+    const service = await startService({ env: memory })
+    expect(await post(service, '/tasks', Buffer.alloc(64 * 1024 * 1024, 0x20))).toBe(413)
+    expect(await chunked(service, 64)).toBe(413)
+    expect((await service.call('GET', '/tasks')).status).toBe(200)
+  })
+
+  it('in task ids, types and notes comes back as it was, and is no header and no log line', async () => {
+    const service = await startService({ env: memory })
+    const text = 'a\r\nx-injected: 1\r\n\r\n\u001b[2J\u202e{"event":"forged"}'
+    await service.call('POST', '/tasks', { type: 'echo', payload: { text }, id: 't' })
+    await service.call('POST', '/tasks', { type: 'broken', payload: { message: text }, id: 'b' })
+    expect((await service.call('GET', '/tasks/t?wait=20')).body.result).toEqual({ text })
+    expect((await service.call('GET', '/tasks/b?wait=20')).body.status).toBe('failed')
+    expect(await service.line('task_processed')).toBeDefined()
+    expect(service.lines.map((one) => one.event)).not.toContain('forged')
+    // oxlint-disable-next-line no-control-regex -- they are what must not be there
+    expect(service.stdout().replaceAll('\n', '')).not.toMatch(/[\u0000-\u001f]/)
+    expect(service.stdout()).not.toContain('"text"')
+  })
+})
+
+/** A chunked body of this many MiB; the status that comes, perhaps before all was sent. */
+function chunked(service: RunningService, megabytes: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const headers = { 'content-type': 'application/json', 'transfer-encoding': 'chunked' }
+    const options = { host: '127.0.0.1', port: service.port, path: '/tasks', method: 'POST', headers }
+    let answered = false
+    const sent = request(options, (response) => {
+      answered = true
+      response.resume()
+      resolve(response.statusCode ?? 0)
+    })
+    sent.on('error', (error) => {
+      if (!answered) reject(error)
+    })
+    const chunk = Buffer.alloc(1024 * 1024, 0x20)
+    const send = (left: number) => {
+      if (left === 0 || answered) sent.end()
+      else sent.write(chunk, () => send(left - 1))
+    }
+    send(megabytes)
+  })
+}

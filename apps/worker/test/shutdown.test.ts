@@ -1,0 +1,76 @@
+import { describe, expect, it } from 'vitest'
+import { call, startService, type RunningService } from './running-service.js'
+
+/** A task of this type, running. */
+async function runningTask(service: RunningService, type: string): Promise<string> {
+  const { body } = await service.call('POST', '/tasks', { type, payload: {} })
+  let status = 'queued'
+  while (status !== 'running') status = (await service.call('GET', `/tasks/${body.id}?wait=0.05`)).body.status
+  return body.id as string
+}
+
+describe('a shutdown', () => {
+  it('of an idle service ends with 0', async () => {
+    const service = await startService()
+    service.child.kill('SIGTERM')
+    expect(await service.ended).toBe(0)
+    expect(await service.line('stopped')).toMatchObject({ outcome: 'drained', exit_code: 0 })
+  })
+
+  it('is not ready, refuses submits and answers reads until the close', async () => {
+    const service = await startService({ env: { SHUTDOWN_TIMEOUT: '30' } })
+    const id = await runningTask(service, 'until_stopped')
+    service.child.kill('SIGTERM')
+    await service.line('stopping')
+    const ready = await call(`${service.metricsUrl}/readyz`, 'GET')
+    expect(ready).toMatchObject({ status: 503, body: { status: 'not_ready', reasons: ['draining'] } })
+    expect((await call(`${service.metricsUrl}/livez`, 'GET')).status).toBe(200)
+    const submit = await service.call('POST', '/tasks', { type: 'greet', payload: {} })
+    expect(submit).toMatchObject({ status: 503, body: { code: 'draining' } })
+    expect(Number(submit.headers.get('retry-after'))).toBeGreaterThanOrEqual(1)
+    expect((await service.call('GET', `/tasks/${id}`)).body.status).toBe('running')
+    expect((await service.call('POST', `/tasks/${id}/cancel`)).status).toBe(202)
+    expect(await service.ended).toBe(0)
+  })
+
+  it('releases what stops on its signal, uncharged, and the next start runs it', async () => {
+    const service = await startService({ env: { SHUTDOWN_TIMEOUT: '2' } })
+    const id = await runningTask(service, 'until_stopped')
+    service.child.kill('SIGINT')
+    expect(await service.ended).toBe(0)
+    expect(await service.line('stopped')).toMatchObject({ outcome: 'released' })
+    const next = await startService({ folder: service.folder })
+    let task = (await next.call('GET', `/tasks/${id}`)).body
+    while (task.status !== 'running') task = (await next.call('GET', `/tasks/${id}?wait=0.05`)).body
+    expect(task).toMatchObject({ attempts: 0, releases: 1, deliveries: 2 })
+  })
+
+  it('that has to take a task from its handler by force ends with 70', async () => {
+    const service = await startService({ env: { SHUTDOWN_TIMEOUT: '1' } })
+    await runningTask(service, 'deaf')
+    service.child.kill('SIGTERM')
+    expect(await service.ended).toBe(70)
+  })
+
+  it.each([
+    ['SIGTERM', 143],
+    ['SIGINT', 130],
+  ] as const)('is ended by a second %s with %i', async (signal, code) => {
+    const service = await startService({ env: { SHUTDOWN_TIMEOUT: '600' } })
+    await runningTask(service, 'deaf')
+    service.child.kill(signal)
+    await service.line('stopping')
+    service.child.kill(signal)
+    expect(await service.ended).toBe(code)
+  })
+
+  it('answers those who wait for a task before it closes', async () => {
+    const service = await startService({ env: { SHUTDOWN_TIMEOUT: '1' } })
+    const id = await runningTask(service, 'deaf')
+    const waiting = service.call('GET', `/tasks/${id}?wait=60`)
+    service.child.kill('SIGTERM')
+    // 503 where the queue closed a moment before it could be looked at once more
+    expect([200, 503]).toContain((await waiting).status)
+    expect(await service.ended).toBe(70)
+  })
+})
