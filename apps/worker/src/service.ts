@@ -93,7 +93,7 @@ async function live(
     stop === 'fatal' ? stop : await Promise.race([shutDown(stop, service, timeoutMs, log), stops.fatal])
   if (code !== 'fatal') return code
   // nothing may be acknowledged any more, so there is nothing to wait for
-  log.error({ err: stops.cause() }, 'store_failed')
+  log.error({ outcome: 'store_failed', exit_code: EXIT.storeFault, err: stops.cause() }, 'stopped')
   return EXIT.storeFault
 }
 

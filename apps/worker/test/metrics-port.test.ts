@@ -1,10 +1,7 @@
-import { execFile } from 'node:child_process'
 import { request } from 'node:http'
-import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { call, startService } from './running-service.js'
 
-const run = promisify(execFile)
 const memory = { QUEUE_URL: 'memory:' }
 
 /** Status of a GET with a forged Host, which fetch would not send. */
@@ -43,11 +40,11 @@ describe('the metrics port', () => {
     expect(body).toMatch(/^process_cpu_seconds_total /m)
   })
 
-  it('answers the healthcheck of the compose file', async () => {
+  it('answers the healthcheck of the compose file, which calls it localhost', async () => {
     const { metricsUrl } = await startService({ env: memory })
-    const { port } = new URL(metricsUrl)
-    const { stdout } = await run('curl', ['-sf', `http://localhost:${port}/metrics`])
-    expect(stdout).toContain('mcp_worker_health 1')
+    const { status, body } = await call(`http://localhost:${new URL(metricsUrl).port}/metrics`, 'GET')
+    expect(status).toBe(200)
+    expect(body).toContain('mcp_worker_health 1')
   })
 
   it('answers probes', async () => {

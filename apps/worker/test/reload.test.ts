@@ -66,4 +66,15 @@ describe('start --reload', () => {
     running.child.kill('SIGTERM')
     expect(await running.ended).toBe(0)
   })
+
+  it('leaves no service behind where its own process is killed', async () => {
+    const cwd = await temporaryFolder()
+    await writeFile(join(cwd, 'worker.config.json'), configWith(FIXTURE, 'one'))
+    const running = runMain(['start', '--reload'], { cwd, env })
+    await apiOf(running, 1)
+    running.child.kill('SIGKILL')
+    // its output ends only when the service, which writes to it, has ended as well
+    expect(await running.ended).toBe('SIGKILL')
+    expect(running.lines.at(-1)).toMatchObject({ event: 'stopped', exit_code: 0 })
+  })
 })

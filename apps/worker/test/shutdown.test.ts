@@ -1,3 +1,6 @@
+import { randomBytes } from 'node:crypto'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { call, startService, type RunningService } from './running-service.js'
 
@@ -72,5 +75,18 @@ describe('a shutdown', () => {
     // 503 where the queue closed a moment before it could be looked at once more
     expect([200, 503]).toContain((await waiting).status)
     expect(await service.ended).toBe(70)
+  })
+
+  it('follows at once, with 74, where the store turns out to be corrupt: nothing is acknowledged any more', async () => {
+    const service = await startService()
+    await service.call('POST', '/tasks', { type: 'greet', payload: {} })
+    const garbage = randomBytes(64 * 1024)
+    for (const file of ['queue.db', 'queue.db-wal', 'queue.db-shm']) {
+      // in place: a truncated file that is mapped into memory would end the process before SQLite can look
+      await writeFile(join(service.folder, 'data', file), garbage, { flag: 'r+' })
+    }
+    const submit = service.call('POST', '/tasks', { type: 'greet', payload: {} }).catch(() => null)
+    expect(await service.ended).toBe(74)
+    expect((await submit)?.status).not.toBe(202)
   })
 })
