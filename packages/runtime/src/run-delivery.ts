@@ -32,7 +32,10 @@ export interface DeliverySurroundings {
   readonly graceMs: number
   readonly leaseMs: number
   readonly maxCrashes: number
-  readonly submitChild: (parentId: string, ...child: Parameters<WorkReports['submit']>) => ReturnType<WorkReports['submit']>
+  readonly submitChild: (
+    parentId: string,
+    ...child: Parameters<WorkReports['submit']>
+  ) => ReturnType<WorkReports['submit']>
   /** Told of every delivery's end, after its settle. */
   readonly onEnd: (delivery: Delivery, end: DeliveryEnd) => void
 }
@@ -52,7 +55,9 @@ export function runDelivery(delivery: Delivery, known: KnownType, around: Delive
   const startedAt = around.clock.monotonic()
   const deadline = createDeadline(timeoutMs)
   const refused = refuse(delivery, around)
-  const performing = refused ? Promise.resolve(refused) : perform(delivery, known, { timeoutMs, deadline }, around)
+  const performing = refused
+    ? Promise.resolve(refused)
+    : perform(delivery, known, { timeoutMs, deadline }, around)
   const ended = performing.then(({ outcome, reports }) => {
     deadline.clear()
     const settlement = decide(delivery, known, outcome, around)
@@ -95,7 +100,12 @@ async function perform(
 ): Promise<Performed> {
   const { board } = around.keeper
   const now = around.clock.monotonic()
-  const slot = board.enter({ fence: delivery.fence, inline: known.plugin.host === 'inline', deadline: now + timeoutMs, now })
+  const slot = board.enter({
+    fence: delivery.fence,
+    inline: known.plugin.host === 'inline',
+    deadline: now + timeoutMs,
+    now,
+  })
   const reports = createReports(
     { fence: delivery.fence, taskId: delivery.task.id, type: delivery.task.type },
     {
@@ -107,6 +117,9 @@ async function perform(
     },
   )
   try {
+    // all deliveries of one claim enter the board before the first handler runs: one that blocks the loop must not hide the others from the keeper
+    await Promise.resolve()
+    board.touch(slot, around.clock.monotonic())
     const outcome = await known.host.perform(workOf(delivery, { timeoutMs, deadline, reports }, around))
     return { outcome, reports }
   } finally {
@@ -130,7 +143,7 @@ function workOf(
     attempt: charged.attempts + 1,
     delivery: task.deliveries,
     deadline: around.clock.wall() + timeoutMs,
-    signal: deadline.signal,
+    signal: () => deadline.signal(),
     graceMs: around.graceMs,
     reports,
   }
@@ -138,7 +151,12 @@ function workOf(
 
 // ── decide ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-function decide(delivery: Delivery, known: KnownType, outcome: Outcome, around: DeliverySurroundings): Settlement {
+function decide(
+  delivery: Delivery,
+  known: KnownType,
+  outcome: Outcome,
+  around: DeliverySurroundings,
+): Settlement {
   const budgets = {
     chargedAttempts: delivery.charged.attempts,
     chargedCrashes: delivery.charged.crashes,
@@ -146,7 +164,9 @@ function decide(delivery: Delivery, known: KnownType, outcome: Outcome, around: 
     maxCrashes: around.maxCrashes,
   }
   const settlement = decideSettlement(outcome, budgets, known.backoff, around.clock.wall(), Math.random)
-  return settlement.kind === 'failed' && settlement.error.code === 'corrupt' ? { ...settlement, reason: 'corrupt' } : settlement
+  return settlement.kind === 'failed' && settlement.error.code === 'corrupt'
+    ? { ...settlement, reason: 'corrupt' }
+    : settlement
 }
 
 // ── settle ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -160,7 +180,11 @@ type Settled = 'settled' | 'stale' | 'not_settled'
  * Tries until the lease, no longer renewed from here on, has ended. A settle is safe to repeat: once it was stored the fence is not current any
  * more, so that after an unknown outcome `stale` most likely means "stored by the first try".
  */
-async function settle(delivery: Delivery, settlement: Settlement, around: DeliverySurroundings): Promise<Settled> {
+async function settle(
+  delivery: Delivery,
+  settlement: Settlement,
+  around: DeliverySurroundings,
+): Promise<Settled> {
   const giveUpAt = around.clock.monotonic() + around.leaseMs
   let unknown = false
   for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
@@ -169,7 +193,8 @@ async function settle(delivery: Delivery, settlement: Settlement, around: Delive
       return unknown ? 'settled' : answer
     } catch (error) {
       unknown ||= isWorkerError(error) && error.code === 'outcome_unknown'
-      const hopeless = !isWorkerError(error) || (error.code !== 'store_unavailable' && error.code !== 'outcome_unknown')
+      const hopeless =
+        !isWorkerError(error) || (error.code !== 'store_unavailable' && error.code !== 'outcome_unknown')
       if (hopeless || around.clock.monotonic() + pauseMs >= giveUpAt) {
         const fields = { task_id: delivery.task.id, task_type: delivery.task.type, error: String(error) }
         around.logger.error(fields, 'settle_failed')
@@ -189,7 +214,11 @@ export interface DeliveryEnd {
   readonly seconds: number
 }
 
-function report(delivery: Delivery, { outcome, settlement, answer, seconds }: DeliveryEnd, around: DeliverySurroundings): void {
+function report(
+  delivery: Delivery,
+  { outcome, settlement, answer, seconds }: DeliveryEnd,
+  around: DeliverySurroundings,
+): void {
   const { metrics, logger } = around
   const { id, type } = delivery.task
   if (outcome.kind === 'crashed') metrics.crashes.inc({ task_type: type })
@@ -204,7 +233,13 @@ function report(delivery: Delivery, { outcome, settlement, answer, seconds }: De
   metrics.processed.inc({ task_type: type, status })
   metrics.duration.observe({ task_type: type }, seconds)
   if (isFailedAttempt(settlement)) metrics.failedAttempts.inc({ task_type: type })
-  const line = { task_id: id, task_type: type, duration: round(seconds), status, ...errorFields(delivery, settlement) }
+  const line = {
+    task_id: id,
+    task_type: type,
+    duration: round(seconds),
+    status,
+    ...errorFields(delivery, settlement),
+  }
   if ('error' in settlement) logger.warn(line, 'task_processed')
   else logger.info(line, 'task_processed')
 }
