@@ -27,7 +27,9 @@ export interface QueryInfo {
 
 export function describeType(known: KnownType, paused: boolean): TypeInfo {
   const { type, plugin, versions, timeoutMs, maxAttempts, concurrency } = known
-  const payload = Object.fromEntries([...known.schemas].map(([version, schema]) => [version, z.toJSONSchema(schema, { io: 'input' })]))
+  const payload = Object.fromEntries(
+    [...known.schemas].map(([version, schema]) => [version, z.toJSONSchema(schema, { io: 'input' })]),
+  )
   const result = z.toJSONSchema(known.handler.result, { io: 'output' })
   const description = known.handler.spec.description ?? null
   return { type, plugin, description, versions, payload, result, timeoutMs, maxAttempts, concurrency, paused }

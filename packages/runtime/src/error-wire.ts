@@ -21,5 +21,9 @@ export function toWire(error: unknown, fallback: ErrorCode): WireError {
 
 export function fromWire(wire: WireError): WorkerError {
   const { retryAfterMs, faults, details } = wire
-  return new WorkerError(wire.code, wire.message, { faults, details, ...(retryAfterMs === null ? {} : { retryAfterMs }) })
+  return new WorkerError(wire.code, wire.message, {
+    faults,
+    details,
+    ...(retryAfterMs === null ? {} : { retryAfterMs }),
+  })
 }

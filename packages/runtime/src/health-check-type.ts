@@ -18,7 +18,9 @@ export function healthCheckPlugin(check: () => Promise<HealthReport>) {
         payload: z.strictObject({}),
         result: z.strictObject({
           ok: z.boolean(),
-          checks: z.array(z.strictObject({ name: z.string(), ok: z.boolean(), detail: z.record(z.string(), z.unknown()) })),
+          checks: z.array(
+            z.strictObject({ name: z.string(), ok: z.boolean(), detail: z.record(z.string(), z.unknown()) }),
+          ),
         }),
         timeout: '30s',
         concurrency: 1,

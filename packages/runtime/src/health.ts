@@ -48,25 +48,41 @@ export async function checkHealth(around: HealthSurroundings): Promise<HealthRep
 function allChecks(around: HealthSurroundings): Check[] {
   return [
     ['store', () => storeCheck(around.queue)],
-    ['event_loop', async () => demand({ lag_ms: around.loopLagMs() }, around.loopLagMs() < MOST_LOOP_LAG_MS, 'the main loop lags')],
+    [
+      'event_loop',
+      async () =>
+        demand({ lag_ms: around.loopLagMs() }, around.loopLagMs() < MOST_LOOP_LAG_MS, 'the main loop lags'),
+    ],
     ['memory', async () => memoryCheck()],
     ['disk_data', async () => diskCheck(around.dataDir)],
     ['disk_temp', async () => diskCheck(tmpdir())],
-    ...around.plugins.map(({ name, host }): Check => [`plugin:${name}`, (signal) => host.health(signal).then(() => ({}))]),
-    ...around.services.map((service): Check => [`service:${service.name}`, (signal) => serviceCheck(service, signal)]),
+    ...around.plugins.map(({ name, host }): Check => [
+      `plugin:${name}`,
+      (signal) => host.health(signal).then(() => ({})),
+    ]),
+    ...around.services.map((service): Check => [
+      `service:${service.name}`,
+      (signal) => serviceCheck(service, signal),
+    ]),
   ]
 }
 
 async function runCheck([name, run]: Check): Promise<HealthCheckResult> {
   const signal = AbortSignal.timeout(CHECK_TIMEOUT_MS)
   const late = new Promise<never>((_, reject) => {
-    signal.addEventListener('abort', () => reject(new Error(`no answer within ${CHECK_TIMEOUT_MS} ms`)), { once: true })
+    signal.addEventListener('abort', () => reject(new Error(`no answer within ${CHECK_TIMEOUT_MS} ms`)), {
+      once: true,
+    })
   })
   try {
     return { name, ok: true, detail: await Promise.race([run(signal), late]) }
   } catch (error) {
     const facts = error instanceof Unwell ? error.facts : {}
-    return { name, ok: false, detail: { ...facts, error: error instanceof Error ? error.message : String(error) } }
+    return {
+      name,
+      ok: false,
+      detail: { ...facts, error: error instanceof Error ? error.message : String(error) },
+    }
   }
 }
 

@@ -6,7 +6,14 @@ export * from './queue.js'
 export { createClock, type Clock } from './clock.js'
 export { parseDuration } from './duration.js'
 export { describeFaults, KEEP_INPUT } from './faults.js'
-export { canonicalJson, MAX_DEPTH, MAX_PAYLOAD_BYTES, MAX_RESULT_BYTES, scanJson, toJsonText } from './json.js'
+export {
+  canonicalJson,
+  MAX_DEPTH,
+  MAX_PAYLOAD_BYTES,
+  MAX_RESULT_BYTES,
+  scanJson,
+  toJsonText,
+} from './json.js'
 export { createLogger, type LoggerOptions } from './logger.js'
 export { createKeeper, type Keeper, type KeeperOptions } from './keeper/keeper.js'
 export type { Resident, ResidentContext, ResidentModule, BlockedTask } from './keeper/resident.js'

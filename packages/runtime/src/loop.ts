@@ -49,7 +49,7 @@ export function createLoop({ types, concurrency, slotless, around }: LoopOptions
   let poked = false
   let pauseMs = PAUSE_MS
   let renewing: NodeJS.Timeout | null = null
-  let stopListening = () => {}
+  let stopListening: (() => void) | null = null
 
   /** Looks for work soon: what happens in one turn of the event loop is answered by one claim. */
   function poke(): void {
@@ -63,7 +63,8 @@ export function createLoop({ types, concurrency, slotless, around }: LoopOptions
 
   function nextRequest(): ClaimRequest | null {
     if (alone) return null
-    if (suspects > 0) return inHand.size > 0 || claims > 0 ? null : { wants: wantsWithin(concurrency), max: 1, alone: true }
+    if (suspects > 0)
+      return inHand.size > 0 || claims > 0 ? null : { wants: wantsWithin(concurrency), max: 1, alone: true }
     const free = concurrency - slotsTaken
     const wants = wantsWithin(free)
     const max = free > 0 ? free : wants.length
@@ -181,7 +182,7 @@ export function createLoop({ types, concurrency, slotless, around }: LoopOptions
 
   function endWhenIdle(): void {
     if (renewing) clearInterval(renewing)
-    stopListening()
+    stopListening?.()
   }
 
   return {

@@ -64,7 +64,14 @@ export function memoryQueue(options: MemoryQueueOptions = {}): QueueDriver {
   }
 
   return {
-    capabilities: { name: 'memory', durability: 'none', shared: false, integrity: false, keeperRenews: false, wakeMs: 0 },
+    capabilities: {
+      name: 'memory',
+      durability: 'none',
+      shared: false,
+      integrity: false,
+      keeperRenews: false,
+      wakeMs: 0,
+    },
 
     async open({ clock, limits }) {
       if (owner || closed) throw new WorkerError('queue_closed', 'a driver is opened once; make another one')

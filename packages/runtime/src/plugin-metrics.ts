@@ -34,7 +34,10 @@ export function createPluginMetrics(registry: Registry, pluginName: string): Plu
     },
     histogram(spec) {
       const buckets = spec.buckets ? { buckets: [...spec.buckets] } : {}
-      const histogram = instrument(spec, (name) => new Histogram<string>({ ...config(spec, name), ...buckets }))
+      const histogram = instrument(
+        spec,
+        (name) => new Histogram<string>({ ...config(spec, name), ...buckets }),
+      )
       return { observe: (value, labels = {} as never) => histogram.observe(labels, value) }
     },
   }

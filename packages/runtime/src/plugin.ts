@@ -80,12 +80,14 @@ export type ServicesOf<U extends Tokens> = {
 
 export type AbortReason = 'timeout' | 'cancel' | 'shutdown' | 'lease_lost'
 
+type LogCall = (event: string, fields?: Readonly<Record<string, unknown>>) => void
+
 /** One line per event; secrets are redacted, control characters stripped. Never log payloads. */
 export interface PluginLog {
-  debug(event: string, fields?: Readonly<Record<string, unknown>>): void
-  info(event: string, fields?: Readonly<Record<string, unknown>>): void
-  warn(event: string, fields?: Readonly<Record<string, unknown>>): void
-  error(event: string, fields?: Readonly<Record<string, unknown>>): void
+  readonly debug: LogCall
+  readonly info: LogCall
+  readonly warn: LogCall
+  readonly error: LogCall
 }
 
 export interface InstrumentSpec<L extends string> {
@@ -150,22 +152,27 @@ export interface RunContext<P, D, S> {
   readonly task: TaskInfo
   /**
    * Aborts when the work should stop; `signal.reason` is a `DOMException`-like error whose `reason` property is an `AbortReason`. Stop at the
-   * next safe point and throw (`signal.throwIfAborted()` will do). What ignores it is fenced off: a late result is refused.
+   * next safe point and throw (`signal.throwIfAborted()` will do). What ignores it is fenced off: a late result is refused. A getter: a spread of
+   * the context does not carry it.
    */
   readonly signal: AbortSignal
   /** Units of work done; `total` null where it isn't known. Written at most twice a second, never backwards. */
-  progress(done: number, total?: number | null, note?: string): void
+  readonly progress: (done: number, total?: number | null, note?: string) => void
   readonly log: PluginLog
   readonly metrics: PluginMetrics
   /** A small JSON value that survives a crash and comes back with the next delivery. `set` resolves when it is stored. */
   readonly checkpoint: {
-    get<T = unknown>(): T | null
-    set(value: unknown): Promise<void>
+    readonly get: <T = unknown>() => T | null
+    readonly set: (value: unknown) => Promise<void>
   }
   /** Submits a child task. */
-  submit(type: string, payload: unknown, options: ChildOptions): Promise<{ id: string; duplicate: boolean }>
+  readonly submit: (
+    type: string,
+    payload: unknown,
+    options: ChildOptions,
+  ) => Promise<{ readonly id: string; readonly duplicate: boolean }>
   /** `throw snooze(until)` or `return snooze(until)`: put the task off at no charge, until a date or for a duration. */
-  snooze(until: Date | Duration): never
+  readonly snooze: (until: Date | Duration) => never
 }
 
 export interface QueryContext<I, D, S> {
@@ -272,6 +279,7 @@ export interface PluginDefinition<
   /** Checked before anything is set up. What it answers must be cloneable where the plugin lives in a thread. */
   readonly options: O
   readonly uses?: U
+  /** Write it below `setup`: the type of `deps` comes from there. */
   readonly provides?: (provide: ServiceMaker<NoInfer<D>>) => readonly ProvidedService[]
   /** Default `inline`; the operator may override it. */
   readonly host?: HostKind
@@ -338,16 +346,6 @@ function erase<
   Hs extends readonly Handler[],
   Qs extends readonly Query[],
 >(definition: PluginDefinition<O, D, U, Hs, Qs>, givenOptions: unknown): Plugin<Hs, Qs> {
-  const handler = (type: string, spec: unknown) => {
-    const erased = spec as ErasedHandlerSpec
-    return { type, payload: erased.payload, result: erased.result, spec: erased }
-  }
-  const query = (name: string, spec: unknown) => {
-    const erased = spec as ErasedQuerySpec
-    return { name, input: erased.input, output: erased.output, spec: erased }
-  }
-  const provide = (token: ServiceToken<unknown>, implement: unknown) =>
-    ({ token, implement }) as ProvidedService
   return {
     contract: definition.contract,
     name: definition.name,
@@ -358,11 +356,25 @@ function erase<
     givenOptions,
     optionsSchema: definition.options,
     uses: definition.uses ?? {},
-    provides: definition.provides?.(provide as ServiceMaker<D>) ?? [],
-    handlers: (definition.handlers?.(handler as HandlerMaker<D, ServicesOf<U>>) ?? []) as unknown as Hs,
-    queries: (definition.queries?.(query as QueryMaker<D, ServicesOf<U>>) ?? []) as unknown as Qs,
-    setup: (definition.setup ?? (() => undefined)) as Plugin['setup'],
+    provides: definition.provides?.(makeService) ?? [],
+    handlers: (definition.handlers?.(makeHandler as HandlerMaker<D, ServicesOf<U>>) ?? []) as unknown as Hs,
+    queries: (definition.queries?.(makeQuery as QueryMaker<D, ServicesOf<U>>) ?? []) as unknown as Qs,
+    setup: (definition.setup ?? (() => {})) as Plugin['setup'],
     health: (definition.health ?? null) as Plugin['health'],
     teardown: (definition.teardown ?? null) as Plugin['teardown'],
   }
+}
+
+function makeHandler(type: string, spec: unknown): Handler {
+  const erased = spec as ErasedHandlerSpec
+  return { type, payload: erased.payload, result: erased.result, spec: erased }
+}
+
+function makeQuery(name: string, spec: unknown): Query {
+  const erased = spec as ErasedQuerySpec
+  return { name, input: erased.input, output: erased.output, spec: erased }
+}
+
+function makeService(token: ServiceToken<unknown>, implement: unknown): ProvidedService {
+  return { token, implement: implement as ProvidedService['implement'] }
 }

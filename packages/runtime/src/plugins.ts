@@ -18,7 +18,10 @@ export interface PluginsAround {
 }
 
 /** Gives each plugin its host and connects services across hosts. Nothing is set up yet. */
-export function hostPlugins(checked: readonly CheckedPlugin[], around: PluginsAround): readonly HostedPlugin[] {
+export function hostPlugins(
+  checked: readonly CheckedPlugin[],
+  around: PluginsAround,
+): readonly HostedPlugin[] {
   const providers = new Map<string, PluginHost>()
   const provided = new Set(checked.flatMap(({ plugin }) => plugin.provides.map(({ token }) => token.service)))
   const callService: HostSurroundings['callService'] = async (service, method, args) => {
@@ -36,7 +39,8 @@ export function hostPlugins(checked: readonly CheckedPlugin[], around: PluginsAr
       callService,
       provided,
     }
-    const running = host === 'thread' ? createThreadHost(plugin, surroundings) : createInlineHost(plugin, surroundings)
+    const running =
+      host === 'thread' ? createThreadHost(plugin, surroundings) : createInlineHost(plugin, surroundings)
     for (const { token } of plugin.provides) providers.set(token.service, running)
     return { ...one, running }
   })
@@ -58,7 +62,10 @@ export async function startPlugins(plugins: readonly HostedPlugin[], signal: Abo
       await stopPlugins(started, 5000)
       const reason = cause instanceof Error ? cause.message : String(cause)
       const fault = { path: hosted.plugin.name, message: `its setup failed: ${reason}` }
-      throw new WorkerError('handshake_failed', `${hosted.plugin.name}: its setup failed: ${reason}`, { cause, faults: [fault] })
+      throw new WorkerError('handshake_failed', `${hosted.plugin.name}: its setup failed: ${reason}`, {
+        cause,
+        faults: [fault],
+      })
     }
   }
 }

@@ -43,8 +43,10 @@ export function createRegistry(
   const queries = new Map<string, KnownQuery>()
   for (const { plugin, host, running } of plugins) {
     const origin = { name: plugin.name, version: plugin.version, host }
-    for (const handler of plugin.handlers) types.set(handler.type, knownType(handler, origin, running, defaults))
-    for (const query of plugin.queries) queries.set(query.name, { name: query.name, query, plugin: origin, host: running })
+    for (const handler of plugin.handlers)
+      types.set(handler.type, knownType(handler, origin, running, defaults))
+    for (const query of plugin.queries)
+      queries.set(query.name, { name: query.name, query, plugin: origin, host: running })
   }
   return { types, queries }
 }

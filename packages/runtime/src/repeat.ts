@@ -9,13 +9,16 @@ export function repeat(
 ): { stop(): void } {
   let stopped = false
   let timer: NodeJS.Timeout
-  const turn = async () => {
+  async function turn(): Promise<void> {
     await work().catch((error: unknown) => {
       if (!stopped) logger.warn({ error: String(error) }, failedEvent)
     })
-    if (!stopped) timer = setTimeout(turn, everyMs).unref()
+    if (!stopped) schedule()
   }
-  timer = setTimeout(turn, everyMs).unref()
+  function schedule(): void {
+    timer = setTimeout(() => void turn(), everyMs).unref()
+  }
+  schedule()
   return {
     stop() {
       stopped = true

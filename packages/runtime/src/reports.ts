@@ -47,7 +47,8 @@ export function createReports(
   function write(report: Report): void {
     queue.record(delivery.fence, report).then(
       (answer) => answer === 'stale' && onLost(),
-      (error: unknown) => around.logger.debug({ task_id: delivery.taskId, error: String(error) }, 'report_not_stored'),
+      (error: unknown) =>
+        around.logger.debug({ task_id: delivery.taskId, error: String(error) }, 'report_not_stored'),
     )
   }
 
@@ -77,7 +78,10 @@ export function createReports(
       const answer = await queue.record(delivery.fence, { ...take(), checkpoint })
       if (answer === 'recorded') return
       onLost()
-      throw new WorkerError('lease_lost', 'the task was handed to another worker: the checkpoint was not stored')
+      throw new WorkerError(
+        'lease_lost',
+        'the task was handed to another worker: the checkpoint was not stored',
+      )
     },
     submit: (type, payload, options) => {
       onAct()

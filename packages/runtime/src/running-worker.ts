@@ -14,7 +14,15 @@ import type { QueueDriver } from './queue.js'
 import { createRegistry } from './registry.js'
 import type { DeliverySurroundings } from './run-delivery.js'
 import { shutDown, type StopOutcome } from './shutdown.js'
-import { acceptedOf, allAccepted, childTaskId, prepareTask, prepareTasks, type Accepted, type Submission } from './submit.js'
+import {
+  acceptedOf,
+  allAccepted,
+  childTaskId,
+  prepareTask,
+  prepareTasks,
+  type Accepted,
+  type Submission,
+} from './submit.js'
 import { repeat } from './repeat.js'
 import { toTaskError } from './task-error.js'
 import { createWaits, type Waits } from './wait.js'
@@ -61,9 +69,18 @@ export async function startWorker(settings: Settings): Promise<RunningWorker> {
     logger,
     metrics: settings.registry,
   })
-  await openAll(settings, { keeper, clock, hosted, onCommit: (ms) => metrics.commit.observe(ms / 1000), onFatal: (error) => die(error) })
+  await openAll(settings, {
+    keeper,
+    clock,
+    hosted,
+    onCommit: (ms) => metrics.commit.observe(ms / 1000),
+    onFatal: (error) => die(error),
+  })
 
-  const registry = createRegistry(hosted, { timeoutMs: settings.taskTimeoutMs, concurrency: settings.concurrency })
+  const registry = createRegistry(hosted, {
+    timeoutMs: settings.taskTimeoutMs,
+    concurrency: settings.concurrency,
+  })
   const waits = createWaits(queue)
   const loopDelay = monitorEventLoopDelay({ resolution: 20 })
   loopDelay.enable()
@@ -89,7 +106,9 @@ export async function startWorker(settings: Settings): Promise<RunningWorker> {
     })
     loopDelay.reset()
     metrics.health.set(health.ok ? 1 : 0)
-    const failed = health.checks.filter(({ ok }) => !ok).map(({ name, detail }) => `${name}: ${String(detail['error'])}`)
+    const failed = health.checks
+      .filter(({ ok }) => !ok)
+      .map(({ name, detail }) => `${name}: ${String(detail['error'])}`)
     if (health.ok) logger.info({ status: 'healthy' }, 'health_check')
     else logger.warn({ status: 'unhealthy', failed }, 'health_check')
     return health
@@ -103,9 +122,12 @@ export async function startWorker(settings: Settings): Promise<RunningWorker> {
     }
     metrics.unroutable.reset()
     for (const { type, version, count } of counts.waiting) {
-      if (!registry.types.get(type)?.versions.includes(version)) metrics.unroutable.inc({ task_type: type }, count)
+      if (!registry.types.get(type)?.versions.includes(version))
+        metrics.unroutable.inc({ task_type: type }, count)
     }
-    metrics.oldestReady.set(counts.oldestReadyAt === null ? 0 : Math.max(0, clock.wall() - counts.oldestReadyAt) / 1000)
+    metrics.oldestReady.set(
+      counts.oldestReadyAt === null ? 0 : Math.max(0, clock.wall() - counts.oldestReadyAt) / 1000,
+    )
     metrics.loopLag.set(loopDelay.percentile(99) / 1e9)
   }
 
@@ -124,12 +146,19 @@ export async function startWorker(settings: Settings): Promise<RunningWorker> {
     leaseMs: settings.limits.leaseMs,
     maxCrashes: settings.limits.maxCrashes,
     async submitChild(parentId, type, payload, { key, ...options }) {
-      const child = { ...options, id: childTaskId(parentId, key), type, payload: JSON.parse(payload) as unknown }
+      const child = {
+        ...options,
+        id: childTaskId(parentId, key),
+        type,
+        payload: JSON.parse(payload) as unknown,
+      }
       const { id, duplicate } = await submit(child)
       return { id, duplicate }
     },
     onEnd(delivery, { outcome, answer }) {
-      forced ||= outcome.kind === 'abandoned' || (outcome.kind === 'aborted' && outcome.killed && outcome.reason === 'shutdown')
+      forced ||=
+        outcome.kind === 'abandoned' ||
+        (outcome.kind === 'aborted' && outcome.killed && outcome.reason === 'shutdown')
       if (answer === 'settled') waits.notify(delivery.task.id)
     },
   }
@@ -144,11 +173,19 @@ export async function startWorker(settings: Settings): Promise<RunningWorker> {
   })
   const timers = [
     repeat(settings.healthCheckIntervalMs, () => check(), logger, 'health_check_failed'),
-    repeat(PRUNE_EVERY_MS, () => queue.prune(settings.retention, { limit: PRUNE_AT_ONCE, deadlineMs: 100 }), logger, 'prune_failed'),
+    repeat(
+      PRUNE_EVERY_MS,
+      () => queue.prune(settings.retention, { limit: PRUNE_AT_ONCE, deadlineMs: 100 }),
+      logger,
+      'prune_failed',
+    ),
   ]
   if (settings.role !== 'api') loop.start()
   await check()
-  logger.info({ types: [...registry.types.keys()], queue: queue.capabilities.name, concurrency: settings.concurrency }, 'worker_started')
+  logger.info(
+    { types: [...registry.types.keys()], queue: queue.capabilities.name, concurrency: settings.concurrency },
+    'worker_started',
+  )
 
   async function close(deadlineMs: number): Promise<void> {
     const end = performance.now() + deadlineMs
@@ -187,13 +224,18 @@ export async function startWorker(settings: Settings): Promise<RunningWorker> {
     async replay(id: string) {
       const answer = await queue.replay(id)
       if (answer === 'not_found') throw new WorkerError('not_found', `there is no task ${id.slice(0, 128)}`)
-      if (answer === 'not_replayable') throw new WorkerError('not_replayable', 'the task has not failed and was not cancelled')
+      if (answer === 'not_replayable')
+        throw new WorkerError('not_replayable', 'the task has not failed and was not cancelled')
     },
     async query(name: string, input: unknown, signal = new AbortController().signal) {
       const known = registry.queries.get(name)
       if (!known) {
         const details = { known_queries: [...registry.queries.keys()] }
-        throw new WorkerError('unknown_query', `no plugin of this worker has the query "${name.slice(0, 64)}"`, { details })
+        throw new WorkerError(
+          'unknown_query',
+          `no plugin of this worker has the query "${name.slice(0, 64)}"`,
+          { details },
+        )
       }
       try {
         return await known.host.query(name, input, signal)
@@ -222,7 +264,8 @@ export async function startWorker(settings: Settings): Promise<RunningWorker> {
         loop,
         graceMs: settings.graceMs,
         anyForced: () => forced,
-        release: async (fences) => void (await Promise.all(fences.map((fence) => queue.settle(fence, { kind: 'release' })))),
+        release: async (fences) =>
+          void (await Promise.all(fences.map((fence) => queue.settle(fence, { kind: 'release' })))),
         close,
       })
       logger.info({ outcome }, 'worker_stopped')
@@ -236,7 +279,11 @@ function causeOf(error: WorkerError): string | null {
   return error.cause === undefined ? null : toTaskError(error.cause, 'query_failed').message
 }
 
-function failureOf(id: string, reason: string | null, error: { code: string; message: string } | null): WorkerError {
+function failureOf(
+  id: string,
+  reason: string | null,
+  error: { code: string; message: string } | null,
+): WorkerError {
   const message = `task ${id} failed (${reason ?? 'failed'}): ${error?.message ?? ''}`
   return new WorkerError('handler_failed', message, { details: { reason, code: error?.code ?? null } })
 }
@@ -249,7 +296,10 @@ interface Opening {
   readonly onFatal: (error: Error) => void
 }
 
-async function openAll(settings: Settings, { keeper, clock, hosted, onCommit, onFatal }: Opening): Promise<void> {
+async function openAll(
+  settings: Settings,
+  { keeper, clock, hosted, onCommit, onFatal }: Opening,
+): Promise<void> {
   const { queue, logger } = settings
   try {
     await queue.open({

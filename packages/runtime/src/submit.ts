@@ -66,7 +66,8 @@ export function prepareTask(submission: Submission, registry: Registry, clock: C
   const schema = known.schemas.get(version)
   if (!schema) throw unknownVersion(version, known)
   const faults = optionFaults(submission)
-  if (faults.length > 0) throw new WorkerError('invalid_task', 'the options of the submit are wrong', { faults })
+  if (faults.length > 0)
+    throw new WorkerError('invalid_task', 'the options of the submit are wrong', { faults })
   const payload = toJsonText(submission.payload, LIMIT)
   checkPayload(submission.payload, known, version)
   return newTask(submission, known, { version, payload, now: clock.wall() })
@@ -104,13 +105,19 @@ function unknownType(type: string, { types }: Registry): WorkerError {
   const known = [...types.keys()]
   const nearest = nearestName(type, known)
   const hint = nearest ? `; did you mean ${nearest}?` : ''
-  return new WorkerError('unknown_type', `no plugin of this worker has the type "${type.slice(0, 64)}"${hint}`, {
-    details: { known_types: known },
-  })
+  return new WorkerError(
+    'unknown_type',
+    `no plugin of this worker has the type "${type.slice(0, 64)}"${hint}`,
+    {
+      details: { known_types: known },
+    },
+  )
 }
 
 function unknownVersion(version: number, { type, versions }: KnownType): WorkerError {
-  return new WorkerError('unknown_version', `${type} has no version ${version}`, { details: { known_versions: versions } })
+  return new WorkerError('unknown_version', `${type} has no version ${version}`, {
+    details: { known_versions: versions },
+  })
 }
 
 function optionFaults(submission: Submission): Fault[] {
@@ -119,16 +126,36 @@ function optionFaults(submission: Submission): Fault[] {
     if (!ok) faults.push({ path, message })
   }
   const { id, priority = 0, maxAttempts = 1, runAt, delay, timeout, expiresAt, idempotency } = submission
-  expect(id === undefined || ID.test(id), 'id', 'expected 1 … 128 characters of A-Z a-z 0-9 . _ : -, a letter or digit first')
-  expect(Number.isInteger(priority) && Math.abs(priority) <= 100, 'priority', 'expected a whole number from -100 to 100')
-  expect(Number.isInteger(maxAttempts) && maxAttempts >= 1 && maxAttempts <= 1000, 'max_attempts', 'expected 1 … 1,000')
+  expect(
+    id === undefined || ID.test(id),
+    'id',
+    'expected 1 … 128 characters of A-Z a-z 0-9 . _ : -, a letter or digit first',
+  )
+  expect(
+    Number.isInteger(priority) && Math.abs(priority) <= 100,
+    'priority',
+    'expected a whole number from -100 to 100',
+  )
+  expect(
+    Number.isInteger(maxAttempts) && maxAttempts >= 1 && maxAttempts <= 1000,
+    'max_attempts',
+    'expected 1 … 1,000',
+  )
   expect(runAt === undefined || delay === undefined, 'delay', 'expected run_at or delay, got both')
   expect(runAt === undefined || !Number.isNaN(runAt.getTime()), 'run_at', 'expected a valid date')
   expect(expiresAt === undefined || !Number.isNaN(expiresAt.getTime()), 'expires_at', 'expected a valid date')
   expect(isDuration(delay), 'delay', 'expected a duration such as "30s", "5m", "24h", or milliseconds')
-  expect(isDuration(timeout) && timeout !== 0, 'timeout', 'expected a duration above zero such as "30s", "5m", "24h", or milliseconds')
+  expect(
+    isDuration(timeout) && timeout !== 0,
+    'timeout',
+    'expected a duration above zero such as "30s", "5m", "24h", or milliseconds',
+  )
   const key = idempotency?.key
-  expect(key === undefined || (key.length >= 1 && key.length <= 255), 'idempotency_key', 'expected 1 … 255 characters')
+  expect(
+    key === undefined || (key.length >= 1 && key.length <= 255),
+    'idempotency_key',
+    'expected 1 … 255 characters',
+  )
   return faults
 }
 
@@ -142,7 +169,11 @@ function isDuration(duration: Duration | undefined): boolean {
 }
 
 /** Prepares all, or throws one error with the faults of every item. */
-export function prepareTasks(submissions: readonly Submission[], registry: Registry, clock: Clock): NewTask[] {
+export function prepareTasks(
+  submissions: readonly Submission[],
+  registry: Registry,
+  clock: Clock,
+): NewTask[] {
   const faults: Fault[] = []
   let first: WorkerError | null = null
   const tasks = submissions.flatMap((submission, index) => {
@@ -157,7 +188,10 @@ export function prepareTasks(submissions: readonly Submission[], registry: Regis
   })
   if (!first) return tasks
   const { code, details } = first as WorkerError
-  throw new WorkerError(code, `${faults.length} faults in the batch; nothing was accepted`, { faults, details })
+  throw new WorkerError(code, `${faults.length} faults in the batch; nothing was accepted`, {
+    faults,
+    details,
+  })
 }
 
 function faultsOfItem(error: WorkerError, index: number): Fault[] {
@@ -174,7 +208,9 @@ export function acceptedOf(answer: SubmitAnswer): Accepted {
     case 'duplicate':
       return { ...answer.task, duplicate: true }
     case 'full':
-      throw new WorkerError('queue_full', `${answer.waiting} tasks wait already`, { retryAfterMs: answer.retryAfterMs })
+      throw new WorkerError('queue_full', `${answer.waiting} tasks wait already`, {
+        retryAfterMs: answer.retryAfterMs,
+      })
     case 'conflict': {
       const code = answer.by === 'id' ? 'id_conflict' : 'idempotency_conflict'
       throw new WorkerError(code, `the ${answer.by} belongs to another task`, { details: { id: answer.id } })
@@ -193,7 +229,10 @@ export function allAccepted(answers: readonly SubmitAnswer[]): Accepted[] {
   } catch (error) {
     if (!isWorkerError(error) || error.code === 'queue_full') throw error
     const faults = [{ path: `tasks[${refusal}]`, message: error.message }]
-    throw new WorkerError(error.code, `tasks[${refusal}]: ${error.message}; nothing was accepted`, { faults, details: error.details })
+    throw new WorkerError(error.code, `tasks[${refusal}]: ${error.message}; nothing was accepted`, {
+      faults,
+      details: error.details,
+    })
   }
   return []
 }

@@ -9,7 +9,7 @@ const MAX_BYTES = 4096
 /** Of each link of the chain, before anything is searched in it. */
 const MAX_LINK_LENGTH = 8192
 const MAX_LINKS = 8
-const CODE = /^[a-z][a-z0-9_]{0,63}$/
+const CODE = /^[A-Za-z][A-Za-z0-9_]{0,63}$/
 
 /**
  * The error of a task, from whatever was thrown: `message; caused by TypeError: message; …`, at most 4 KiB, one line, secrets redacted.

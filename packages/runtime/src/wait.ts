@@ -11,7 +11,10 @@ interface News {
 
 export interface Waits {
   /** Holds until the task is final, the time is up, or the signal aborts; answers the task as it then stands. */
-  wait(id: string, options: { readonly timeoutMs: number; readonly signal?: AbortSignal }): Promise<Task | null>
+  wait(
+    id: string,
+    options: { readonly timeoutMs: number; readonly signal?: AbortSignal },
+  ): Promise<Task | null>
   /** The task may have become final. */
   notify(id: string): void
   /** Any task may have. */
@@ -20,13 +23,15 @@ export interface Waits {
   close(): void
 }
 
+const nothing = () => {}
+
 /** Waiting for the end of tasks: told at once of those that end in this process, by a look at the queue of others. */
 export function createWaits(queue: Pick<QueueDriver, 'get'>): Waits {
   const waiting = new Map<string, Set<() => void>>()
   let closed = false
 
   function nextNews(id: string, timeoutMs: number, signal: AbortSignal | undefined): News {
-    let done = () => {}
+    let done: () => void = nothing
     const heard = new Promise<void>((resolve) => {
       done = () => {
         clearTimeout(timer)

@@ -6,7 +6,13 @@ import { isWorkerError, WorkerError, type Fault } from './errors.js'
 import type { ServiceCheck } from './health.js'
 import { createLogger } from './logger.js'
 import type { Duration, HostKind, Plugin } from './plugin.js'
-import { DEFAULT_LIMITS, DEFAULT_RETENTION, type QueueDriver, type QueueLimits, type Retention } from './queue.js'
+import {
+  DEFAULT_LIMITS,
+  DEFAULT_RETENTION,
+  type QueueDriver,
+  type QueueLimits,
+  type Retention,
+} from './queue.js'
 
 /** What `createWorker` takes. Durations: milliseconds or `"30s"`. */
 export interface WorkerOptions<Ps extends readonly Plugin[]> {
@@ -67,7 +73,10 @@ export function settingsOf(options: WorkerOptions<readonly Plugin[]>): Settings 
     try {
       return given === undefined ? otherwise : parseDuration(given)
     } catch (error) {
-      faults.push({ path, message: isWorkerError(error) || error instanceof Error ? error.message : String(error) })
+      faults.push({
+        path,
+        message: isWorkerError(error) || error instanceof Error ? error.message : String(error),
+      })
       return otherwise
     }
   }
@@ -92,6 +101,7 @@ export function settingsOf(options: WorkerOptions<readonly Plugin[]>): Settings 
     registry: options.registry ?? new Registry(),
     onFatal: options.onFatal ?? (() => {}),
   }
-  if (faults.length > 0) throw new WorkerError('bad_configuration', 'the options of the worker are wrong', { faults })
+  if (faults.length > 0)
+    throw new WorkerError('bad_configuration', 'the options of the worker are wrong', { faults })
   return settings
 }

@@ -70,7 +70,6 @@ export interface Worker<H extends Handler = Handler, Q extends Query = Query> {
 
 export type WorkerFor<Ps extends readonly Plugin[]> = Worker<AllHandlers<Ps>, AllQueries<Ps>>
 
-
 /** Makes a worker; nothing happens before `start`. Throws `bad_configuration` with all faults at once. */
 export function createWorker<const Ps extends readonly Plugin[]>(options: WorkerOptions<Ps>): WorkerFor<Ps> {
   const settings = settingsOf(options)
@@ -101,7 +100,10 @@ export function createWorker<const Ps extends readonly Plugin[]>(options: Worker
     async submit(type, payload, submitOptions) {
       const started = accepting()
       const accepted = await started.submit({ ...submitOptions, type, payload })
-      return { ...accepted, result: (resultOptions) => started.resultOf(accepted.id, resultOptions?.signal) as never }
+      return {
+        ...accepted,
+        result: (resultOptions) => started.resultOf(accepted.id, resultOptions?.signal) as never,
+      }
     },
     submitMany: async (submissions) => accepting().submitMany(submissions),
     get: async (id) => live().queue.get(id),
@@ -121,5 +123,5 @@ export function createWorker<const Ps extends readonly Plugin[]>(options: Worker
     stop: ({ timeoutMs = 25_000 } = {}) => (stopping ??= stop(timeoutMs)),
   }
   // the one place where the erased worker gets its types back: `submit` and `query` check at run time what they promise here
-  return worker as WorkerFor<Ps>
+  return worker
 }

@@ -19,7 +19,7 @@ const sqliteFixture: QueueFactory = async () => {
       const wakes: Wake[] = []
       driver.onWake((wake) => wakes.push(wake))
       await driver.open({ clock, keeper, limits, log: () => {}, onFatal: () => {} })
-      const close = driver.close
+      const close: typeof driver.close = (options) => driver.close(options)
       const owned = {
         ...driver,
         async close(options: { readonly deadlineMs: number }) {

@@ -43,7 +43,10 @@ export function boardOf(memory: SharedArrayBuffer): Board {
   const slots = (memory.byteLength - HEAD_BYTES) / SLOT_BYTES
   const view = new DataView(memory)
   const bytes = Buffer.from(memory)
-  const states = Array.from({ length: slots }, (_, slot) => new Int32Array(memory, HEAD_BYTES + slot * SLOT_BYTES + 16, 1))
+  const states = Array.from(
+    { length: slots },
+    (_, slot) => new Int32Array(memory, HEAD_BYTES + slot * SLOT_BYTES + 16, 1),
+  )
   const free = Array.from({ length: slots }, (_, slot) => slots - 1 - slot)
   const at = (slot: number) => HEAD_BYTES + slot * SLOT_BYTES
 

@@ -50,13 +50,20 @@ export function createKeeper(options: KeeperOptions): Keeper {
     async attach(module, residentData) {
       const { port1, port2 } = new MessageChannel()
       port1.unref()
-      await calls.post((ref) => ({ kind: 'attach', module: module.href, data: residentData, port: port2, ref }), [port2])
+      await calls.post(
+        (ref) => ({ kind: 'attach', module: module.href, data: residentData, port: port2, ref }),
+        [port2],
+      )
       return port1
     },
     async close({ deadlineMs }) {
       clearInterval(beating)
       calls.expectEnd()
-      if (deadlineMs > 0) await inTime(calls.post((ref) => ({ kind: 'close', ref })), deadlineMs)
+      if (deadlineMs > 0)
+        await inTime(
+          calls.post((ref) => ({ kind: 'close', ref })),
+          deadlineMs,
+        )
       await thread.terminate()
     },
   }

@@ -18,7 +18,13 @@ export interface KeeperData {
 }
 
 export type ToKeeper =
-  | { readonly kind: 'attach'; readonly module: string; readonly data: unknown; readonly port: MessagePort; readonly ref: number }
+  | {
+      readonly kind: 'attach'
+      readonly module: string
+      readonly data: unknown
+      readonly port: MessagePort
+      readonly ref: number
+    }
   | { readonly kind: 'close'; readonly ref: number }
 
 export interface FromKeeper {

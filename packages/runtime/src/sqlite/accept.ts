@@ -1,8 +1,10 @@
 import { hash } from 'node:crypto'
+import type { SQLInputValue } from 'node:sqlite'
 import { canonicalJson } from '../json.js'
 import type { SubmitAnswer, SubmittedTask } from '../queue.js'
 import type { NewTask, TaskStatus } from '../task.js'
 import { rankOf, type StoreBase } from './base.js'
+import type { HandOver } from './hand-over.js'
 
 /** The row's own hash, stored beside it and checked at each claim: SQLite does not notice most flipped bits. */
 export function rowHash(id: string, type: string, version: number, payload: string): string {
@@ -21,11 +23,18 @@ export function createAccept(base: StoreBase) {
     `INSERT INTO tasks (id, type, version, status, rank, ready_at, priority, run_at, max_attempts, timeout_ms, expires_at, created_at)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
   )
+  const insertRunning = db.prepare(
+    `INSERT INTO tasks (id, type, version, status, rank, ready_at, priority, run_at, max_attempts, timeout_ms, expires_at, created_at,
+     owner, lease_until, started_at, deliveries)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1) ON CONFLICT (id) DO NOTHING`,
+  )
   const insertBody = db.prepare('INSERT INTO bodies (seq, payload, hash) VALUES (?, ?, ?)')
   const byId = db.prepare(
     `SELECT id, type, version, status, created_at, payload FROM tasks JOIN bodies USING (seq) WHERE id = ?`,
   )
-  const findKey = db.prepare('SELECT id, hash, created_at FROM keys WHERE scope = ? AND type = ? AND key = ? AND forget_at > ?')
+  const findKey = db.prepare(
+    'SELECT id, hash, created_at FROM keys WHERE scope = ? AND type = ? AND key = ? AND forget_at > ?',
+  )
   const keepKey = db.prepare(
     `INSERT OR REPLACE INTO keys (scope, type, key, id, hash, created_at, forget_at) VALUES (?, ?, ?, ?, ?, ?, ?)`,
   )
@@ -60,6 +69,11 @@ export function createAccept(base: StoreBase) {
     return { kind: 'duplicate', task: first }
   }
 
+  /** How many of the tasks are not known yet by key or id: the queue would hold this many more. */
+  function newAmong(tasks: readonly NewTask[], now: number): number {
+    return tasks.filter((task) => byKey(task, now) === null && byId.get(task.id) === undefined).length
+  }
+
   function rememberKey(task: NewTask, now: number): void {
     if (!task.idempotency) return
     const { scope, key } = task.idempotency
@@ -67,32 +81,54 @@ export function createAccept(base: StoreBase) {
     keepKey.run(scope, task.type, key, task.id, print, now, now + limits.idempotencyTtlMs)
   }
 
-  function acceptOne(task: NewTask, now: number): SubmitAnswer {
+  function acceptOne(task: NewTask, now: number, handOver: HandOver | null): SubmitAnswer {
     const known = byKey(task, now)
     if (known) return known
-    const scheduled = task.runAt > now
-    const status = scheduled ? 'scheduled' : 'queued'
-    const readyAt = scheduled ? task.runAt : now
-    const { id, type, version, priority, payload } = task
-    const { changes, lastInsertRowid } = insertTask.run(
-      ...[id, type, version, status, rankOf(readyAt, priority), readyAt, priority],
-      ...[task.runAt, task.maxAttempts, task.timeoutMs, task.expiresAt, now],
-    )
+    const { id, type, version, priority, payload, runAt, maxAttempts, timeoutMs, expiresAt } = task
+    const status = runAt > now ? 'scheduled' : 'queued'
+    const readyAt = Math.max(runAt, now)
+    const rank = rankOf(readyAt, priority)
+    const taken = handOver?.takes(task, now) ? handOver : null
+    const stored = taken ? 'running' : status
+    const row: SQLInputValue[] = [
+      id,
+      type,
+      version,
+      stored,
+      rank,
+      readyAt,
+      priority,
+      runAt,
+      maxAttempts,
+      timeoutMs,
+      expiresAt,
+      now,
+    ]
+    const { changes, lastInsertRowid } = taken
+      ? insertRunning.run(...row, taken.owner, taken.leaseUntil, now)
+      : insertTask.run(...row)
     if (changes === 0) return takenId(task)
     insertBody.run(lastInsertRowid, payload, rowHash(id, type, version, payload))
     rememberKey(task, now)
-    tally.move(type, version, null, status)
+    tally.move(type, version, null, stored)
+    taken?.took(task, Number(lastInsertRowid), now)
     return { kind: 'accepted', task: { id, type, status, createdAt: now } }
   }
 
-  /** All or none. `waiting` is the number of tasks that wait now. */
-  return function accept(tasks: readonly NewTask[], waiting: number): readonly SubmitAnswer[] {
+  /** All or none. `waiting` is the number of tasks that wait now. Several at once are never handed over: they may yet be rolled back. */
+  return function accept(
+    tasks: readonly NewTask[],
+    waiting: number,
+    handOver: HandOver | null = null,
+  ): readonly SubmitAnswer[] {
     const now = clock.wall()
-    if (waiting + tasks.length > limits.maxWaiting) return tasks.map(() => ({ kind: 'full', waiting, retryAfterMs: 0 }))
-    if (tasks.length === 1) return [acceptOne(tasks[0]!, now)]
+    if (waiting + tasks.length > limits.maxWaiting && waiting + newAmong(tasks, now) > limits.maxWaiting) {
+      return tasks.map(() => ({ kind: 'full', waiting, retryAfterMs: 0 }))
+    }
+    if (tasks.length === 1) return [acceptOne(tasks[0]!, now, handOver)]
     const mark = tally.mark()
     db.exec('SAVEPOINT submit')
-    const answers = tasks.map((task) => acceptOne(task, now))
+    const answers = tasks.map((task) => acceptOne(task, now, null))
     if (answers.some((answer) => answer.kind === 'conflict')) {
       db.exec('ROLLBACK TO submit')
       tally.backTo(mark)

@@ -9,10 +9,10 @@ export interface StoreBase {
   readonly db: DatabaseSync
   readonly clock: Clock
   readonly limits: QueueLimits
-  /** This process's name among those that share the file. */
+  /** This process's name among those that share the file (see `newOwnerName`). */
   readonly owner: string
-  /** The machine's boot: monotonic times of another boot mean nothing. */
-  readonly boot: string
+  /** What this owner has claimed and not settled, by fence: what a settle must know without reading the row. */
+  readonly inHand: Map<string, { readonly type: string; readonly version: number }>
   readonly tally: Tally
 }
 

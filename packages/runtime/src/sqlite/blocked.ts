@@ -23,7 +23,13 @@ export function settleBlocked(
     for (const fence of others) store.settle(fence, { kind: 'release' })
     const row = find.get(seq, delivery)
     if (row === undefined) return null
-    const [taskId, taskType, chargedAttempts, chargedCrashes, maxAttempts] = asArray(row) as [string, string, number, number, number]
+    const [taskId, taskType, chargedAttempts, chargedCrashes, maxAttempts] = asArray(row) as [
+      string,
+      string,
+      number,
+      number,
+      number,
+    ]
     const budgets = { chargedAttempts, chargedCrashes, maxAttempts, maxCrashes: limits.maxCrashes }
     const settlement = decideSettlement(BLOCKED, budgets, DEFAULT_BACKOFF, clock.wall(), Math.random)
     store.settle(blocking, settlement)
@@ -33,7 +39,10 @@ export function settleBlocked(
 
 const BLOCKED = {
   kind: 'threw',
-  error: { code: 'timed_out', message: 'the handler blocked the event loop past its time limit; the watchdog ended the process' },
+  error: {
+    code: 'timed_out',
+    message: 'the handler blocked the event loop past its time limit; the watchdog ended the process',
+  },
   permanent: false,
   delayMs: null,
 } as const

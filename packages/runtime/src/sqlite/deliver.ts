@@ -12,7 +12,7 @@ interface Candidate {
 
 /** Claiming. Runs inside the batch's transaction, after the batch's submits and settles. */
 export function createDeliver(base: StoreBase, isPaused: (type: string) => boolean) {
-  const { db, clock, limits, tally, owner, boot } = base
+  const { db, clock, limits, tally, owner, inHand } = base
   const readTask = createReadTask()
   const ready = prepareArrays(
     db,
@@ -23,14 +23,17 @@ export function createDeliver(base: StoreBase, isPaused: (type: string) => boole
     db,
     `SELECT seq, rank, type, version FROM tasks INDEXED BY tasks_suspect WHERE status = 'queued' AND suspect = 1 ORDER BY rank, seq`,
   )
-  const anySuspect = prepareArrays(db, `SELECT 1 FROM tasks INDEXED BY tasks_suspect WHERE status = 'queued' AND suspect = 1 LIMIT 1`)
+  const anySuspect = prepareArrays(
+    db,
+    `SELECT 1 FROM tasks INDEXED BY tasks_suspect WHERE status = 'queued' AND suspect = 1 LIMIT 1`,
+  )
   const load = prepareArrays(
     db,
     `SELECT ${TASK_COLUMNS}, base_attempts, base_crashes, hash, checkpoint
      FROM tasks AS t JOIN bodies AS b ON b.seq = t.seq LEFT JOIN reports AS r ON r.seq = t.seq WHERE t.seq = ?`,
   )
   const take = db.prepare(
-    `UPDATE tasks SET status = 'running', owner = ?, lease_until = ?, lease_boot = ?, started_at = ?, deliveries = deliveries + 1
+    `UPDATE tasks SET status = 'running', owner = ?, lease_until = ?, started_at = ?, deliveries = deliveries + 1
      WHERE seq = ?`,
   )
 
@@ -58,13 +61,20 @@ export function createDeliver(base: StoreBase, isPaused: (type: string) => boole
 
   function deliver(candidate: Candidate, now: number, leaseUntil: number): Delivery {
     const row = asArray(load.get(candidate.seq))
-    take.run(owner, leaseUntil, boot, now, candidate.seq)
+    take.run(owner, leaseUntil, now, candidate.seq)
     const task = { ...readTask(row), status: 'running' as const, startedAt: now }
     tally.move(task.type, task.version, 'queued', 'running')
     const deliveries = task.deliveries + 1
-    const [baseAttempts, baseCrashes, hash, checkpoint] = row.slice(-4) as [number, number, string, string | null]
+    const [baseAttempts, baseCrashes, hash, checkpoint] = row.slice(-4) as [
+      number,
+      number,
+      string,
+      string | null,
+    ]
+    const fence = fenceText({ seq: candidate.seq, delivery: deliveries })
+    inHand.set(fence, { type: task.type, version: task.version })
     return {
-      fence: fenceText({ seq: candidate.seq, delivery: deliveries }),
+      fence,
       task: { ...task, deliveries },
       charged: { attempts: task.attempts - baseAttempts, crashes: task.crashes - baseCrashes },
       checkpoint,

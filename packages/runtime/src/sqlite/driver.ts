@@ -1,9 +1,9 @@
-import { randomUUID } from 'node:crypto'
 import { resolve } from 'node:path'
 import type { MessagePort } from 'node:worker_threads'
 import { fromWire } from '../error-wire.js'
 import { WorkerError } from '../errors.js'
 import type { Claim, Capabilities, QueueContext, QueueDriver, Retention, Wake } from '../queue.js'
+import { newOwnerName } from './boot.js'
 import type { Answer, FromResident, Op, OpName, ResidentData } from './messages.js'
 import type { SqliteDurability } from './schema.js'
 
@@ -33,7 +33,7 @@ export function sqliteQueue(options: SqliteQueueOptions): QueueDriver {
       path: resolve(options.path),
       durability,
       limits: given.limits,
-      owner: randomUUID(),
+      owner: newOwnerName(),
       reserveBytes: options.reserveBytes ?? 64 * 1024 * 1024,
     }
     const port = await given.keeper.attach(new URL('./resident.js', import.meta.url), data)
@@ -83,7 +83,7 @@ export function sqliteQueue(options: SqliteQueueOptions): QueueDriver {
     counts: () => call((ref) => ({ op: 'counts', ref })),
     pause: (type) => call((ref) => ({ op: 'pause', ref, type })),
     resume: (type) => call((ref) => ({ op: 'resume', ref, type })),
-    onWake: line.onWake,
+    onWake: (listener) => line.onWake(listener),
     async close() {
       // the resident ends with its keeper; what is under way there is committed first
       line.disconnect()
@@ -93,7 +93,10 @@ export function sqliteQueue(options: SqliteQueueOptions): QueueDriver {
 
 /** JSON, which carries the ops, knows no Infinity. */
 function finite({ maxAgeMs, maxCount }: Retention['succeeded']): Retention['succeeded'] {
-  return { maxAgeMs: Math.min(maxAgeMs, Number.MAX_SAFE_INTEGER), maxCount: Math.min(maxCount, Number.MAX_SAFE_INTEGER) }
+  return {
+    maxAgeMs: Math.min(maxAgeMs, Number.MAX_SAFE_INTEGER),
+    maxCount: Math.min(maxCount, Number.MAX_SAFE_INTEGER),
+  }
 }
 
 function capabilitiesOf(durability: SqliteDurability): Capabilities {

@@ -32,7 +32,8 @@ export function toStoreError(error: unknown, unknown = false): WorkerError {
   if (isFatal(error)) return make('store_failed', `SQLite: ${message}`)
   if (code === SQLITE_FULL) return make('storage_full', `no room for the queue file: ${message}`)
   if (unknown) return make('outcome_unknown', `the commit failed: ${message}`)
-  if (code === SQLITE_BUSY) return make('store_unavailable', 'another process held the write lock for too long')
+  if (code === SQLITE_BUSY)
+    return make('store_unavailable', 'another process held the write lock for too long')
   if (code === SQLITE_READONLY) return make('store_unavailable', 'the queue file cannot be written')
   return make('store_unavailable', message)
 }
@@ -43,7 +44,10 @@ const NETWORK_TYPES = new Set([0x6969, 0x517b, 0xff534d42, 0xfe534d42, 0x5346414
 export function refuseNetworkFileSystem(directory: string): void {
   const { type } = statfsSync(directory)
   if (NETWORK_TYPES.has(type)) {
-    throw new WorkerError('network_file_system', `${directory} is on a network file system (statfs type 0x${type.toString(16)})`)
+    throw new WorkerError(
+      'network_file_system',
+      `${directory} is on a network file system (statfs type 0x${type.toString(16)})`,
+    )
   }
 }
 

@@ -2,6 +2,7 @@ import { crashPoint } from '../crash-point.js'
 import { WorkerError } from '../errors.js'
 import type { SubmitAnswer } from '../queue.js'
 import { parseFence } from './base.js'
+import type { HandOver } from './hand-over.js'
 import type { Op } from './messages.js'
 import type { createDrainRate } from './room.js'
 import type { Store } from './store.js'
@@ -14,6 +15,7 @@ export interface Load {
   /** Tasks that wait, kept up as more are accepted. */
   waiting: number
   readonly hasRoom: boolean
+  readonly handOver: HandOver | null
 }
 
 export function isRead(op: Op): op is ReadOp {
@@ -32,7 +34,12 @@ export function readOp(store: Store, op: ReadOp): unknown {
 }
 
 /** One write inside the batch's transaction. */
-export function writeOp(store: Store, op: WriteOp, load: Load, drain: ReturnType<typeof createDrainRate>): unknown {
+export function writeOp(
+  store: Store,
+  op: WriteOp,
+  load: Load,
+  drain: ReturnType<typeof createDrainRate>,
+): unknown {
   switch (op.op) {
     case 'submit':
       return submit(store, op, load, drain)
@@ -63,8 +70,12 @@ function submit(
   load: Load,
   drain: ReturnType<typeof createDrainRate>,
 ): readonly SubmitAnswer[] {
-  if (!load.hasRoom) throw new WorkerError('storage_full', 'the disk has less free space than the reserve that tasks in hand need')
-  const answers = store.accept(tasks, load.waiting)
+  if (!load.hasRoom)
+    throw new WorkerError(
+      'storage_full',
+      'the disk has less free space than the reserve that tasks in hand need',
+    )
+  const answers = store.accept(tasks, load.waiting, load.handOver)
   crashPoint('after_insert')
   for (const answer of answers) if (answer.kind === 'accepted') load.waiting++
   return answers.map((answer) =>

@@ -12,12 +12,46 @@ export const TASK_COLUMNS = `
 /** The one place that knows the order of TASK_COLUMNS. */
 export function createReadTask(): (row: readonly unknown[]) => Task {
   return (row) => {
-    const [id, type, version, payload, priority, runAt, maxAttempts, timeoutMs, expiresAt, attempts, crashes, releases] =
-      row as [string, string, number, string, number, number, number, number | null, number | null, number, number, number]
-    const [snoozes, deliveries, status, cancelRequested, done, total, note, result, errorCode, errorMessage] = row.slice(
-      12,
-      22,
-    ) as [number, number, TaskStatus, number, number | null, number | null, string | null, string | null, string | null, string]
+    const [
+      id,
+      type,
+      version,
+      payload,
+      priority,
+      runAt,
+      maxAttempts,
+      timeoutMs,
+      expiresAt,
+      attempts,
+      crashes,
+      releases,
+    ] = row as [
+      string,
+      string,
+      number,
+      string,
+      number,
+      number,
+      number,
+      number | null,
+      number | null,
+      number,
+      number,
+      number,
+    ]
+    const [snoozes, deliveries, status, cancelRequested, done, total, note, result, errorCode, errorMessage] =
+      row.slice(12, 22) as [
+        number,
+        number,
+        TaskStatus,
+        number,
+        number | null,
+        number | null,
+        string | null,
+        string | null,
+        string | null,
+        string,
+      ]
     const [failureReason, log, createdAt, startedAt, finishedAt] = row.slice(22, 27) as [
       FailureReason | null,
       string | null,
@@ -61,7 +95,10 @@ export function createReader({ db }: StoreBase) {
   const readTask = createReadTask()
   const one = prepareArrays(db, `SELECT ${TASK_COLUMNS} ${FROM} WHERE t.id = ?`)
   const pageOf = (where: string) =>
-    prepareArrays(db, `SELECT ${TASK_COLUMNS}, t.seq ${FROM} WHERE t.seq < ? ${where} ORDER BY t.seq DESC LIMIT ?`)
+    prepareArrays(
+      db,
+      `SELECT ${TASK_COLUMNS}, t.seq ${FROM} WHERE t.seq < ? ${where} ORDER BY t.seq DESC LIMIT ?`,
+    )
   const pages = {
     all: pageOf(''),
     byStatus: pageOf('AND t.status = ?'),
@@ -75,7 +112,9 @@ export function createReader({ db }: StoreBase) {
       WHERE type = ? AND version = ? AND status = 'queued' AND suspect = 0 ORDER BY rank, seq LIMIT 1000)`,
   )
   const paused = db.prepare('SELECT type FROM paused ORDER BY type')
-  const suspects = db.prepare(`SELECT count(*) AS n FROM tasks INDEXED BY tasks_suspect WHERE status = 'queued' AND suspect = 1`)
+  const suspects = db.prepare(
+    `SELECT count(*) AS n FROM tasks INDEXED BY tasks_suspect WHERE status = 'queued' AND suspect = 1`,
+  )
 
   function rowsOf({ status, type, limit, cursor }: ListFilter): unknown[] {
     const before = cursor === undefined ? Number.MAX_SAFE_INTEGER : parseCursor(cursor)
@@ -104,7 +143,9 @@ export function createReader({ db }: StoreBase) {
       }
       const stopped = paused.all().map((row) => String(row['type']))
       const queued = rows.filter((row) => row.status === 'queued' && !stopped.includes(row.type))
-      const ages = queued.map((row) => oldest.get(row.type, row.version)?.['at']).filter((at) => typeof at === 'number')
+      const ages = queued
+        .map((row) => oldest.get(row.type, row.version)?.['at'])
+        .filter((at) => typeof at === 'number')
       return {
         byType: Object.fromEntries(byType),
         waiting: waitingOf(rows),
@@ -127,6 +168,7 @@ function waitingOf(rows: readonly { type: string; version: number; status: TaskS
 }
 
 function parseCursor(cursor: string): number {
-  if (!/^s\d{1,15}$/.test(cursor)) throw new WorkerError('bad_cursor', 'the cursor is not one that a page gave')
+  if (!/^s\d{1,15}$/.test(cursor))
+    throw new WorkerError('bad_cursor', 'the cursor is not one that a page gave')
   return Number(cursor.slice(1))
 }

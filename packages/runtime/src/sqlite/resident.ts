@@ -11,6 +11,7 @@ import { isWorkerError, type WorkerError } from '../errors.js'
 import type { Resident, ResidentContext } from '../keeper/resident.js'
 import type { Claim, ClaimRequest, Wake } from '../queue.js'
 import { settleBlocked } from './blocked.js'
+import type { HandOver } from './hand-over.js'
 import type { Answer, FromResident, Op, ResidentData } from './messages.js'
 import { isRead, readOp, renew, writeOp, type WriteOp } from './perform-op.js'
 import { createDrainRate, createRoom } from './room.js'
@@ -80,6 +81,15 @@ function serve(store: Store, data: ResidentData, { port, clock, log }: ResidentC
     return atOnce
   }
 
+  /** What is submitted may go straight to the claim that waits, unless something of the same batch could come before it. */
+  function handOverFor(writes: readonly WriteOp[]): HandOver | null {
+    if (!waiting || !writes.some(isSubmit) || writes.some(makesReady)) return null
+    return store.handOver(
+      waiting.request,
+      writes.flatMap((op) => (op.op === 'submit' ? op.tasks : [])),
+    )
+  }
+
   function claimWaiting(): Claim | null {
     if (!waiting) return null
     const claim = store.claim(waiting.request)
@@ -97,12 +107,20 @@ function serve(store: Store, data: ResidentData, { port, clock, log }: ResidentC
     const { writes, claims } = batch
     const startedAt = performance.now()
     const outcome = transact(() => {
-      if (waiting || claims.length > 0) upkeep.passTime()
-      const load = { waiting: writes.some(isSubmit) ? store.base.tally.waiting() : 0, hasRoom: hasRoom() }
+      if (waiting || claims.length > 0) upkeep.beforeClaims()
+      const handOver = claims.length === 0 ? handOverFor(writes) : null
+      const load = {
+        waiting: writes.some(isSubmit) ? store.base.tally.waiting() : 0,
+        hasRoom: hasRoom(),
+        handOver,
+      }
       return {
         values: writes.map((op) => attempt(() => writeOp(store, op, load, drain))),
         claims: claims.map((op) => store.claim(op.request)),
-        waiting: claimWaiting(),
+        waiting:
+          handOver && handOver.deliveries.length > 0
+            ? { deliveries: handOver.deliveries, suspects: 0 }
+            : claimWaiting(),
       }
     })
     commitMs = performance.now() - startedAt
@@ -204,6 +222,12 @@ function serve(store: Store, data: ResidentData, { port, clock, log }: ResidentC
 const EMPTY: Claim = { deliveries: [], suspects: 0 }
 
 const isSubmit = (op: WriteOp) => op.op === 'submit'
+
+/** Writes after which a task may be ready that was not before. */
+function makesReady(op: WriteOp): boolean {
+  if (op.op === 'settle') return op.settlement.kind !== 'succeeded' && op.settlement.kind !== 'failed'
+  return op.op === 'replay' || op.op === 'resume'
+}
 
 function noteCrashPoints(claim: Claim | null, writes: readonly WriteOp[]): void {
   if (claim && claim.deliveries.length > 0) crashPoint('after_claim')

@@ -34,6 +34,7 @@ export function createDrainRate(clock: Clock) {
       ended = 0
     },
     /** The time after which `tasks` more will have ended: 1 s … 5 min. */
-    retryAfterMs: (tasks: number): number => Math.min(300_000, Math.max(1000, perMs > 0 ? tasks / perMs : 60_000)),
+    retryAfterMs: (tasks: number): number =>
+      Math.min(300_000, Math.max(1000, perMs > 0 ? tasks / perMs : 60_000)),
   }
 }

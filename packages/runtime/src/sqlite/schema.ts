@@ -27,9 +27,8 @@ const MIGRATIONS: readonly string[] = [
     snoozes INTEGER NOT NULL DEFAULT 0,
     base_attempts INTEGER NOT NULL DEFAULT 0,  -- as of the last replay: budgets count from here
     base_crashes INTEGER NOT NULL DEFAULT 0,
-    owner TEXT,                     -- while running: who, until when (monotonic ms), in which boot of the machine
+    owner TEXT,                     -- while running: who, and until when (monotonic ms of the owner's boot)
     lease_until REAL,
-    lease_boot TEXT,
     cancel_requested INTEGER NOT NULL DEFAULT 0,
     priority INTEGER NOT NULL,
     run_at INTEGER NOT NULL,
@@ -91,7 +90,10 @@ export function setPragmas(db: DatabaseSync, durability: SqliteDurability): void
     const row = db.prepare(`PRAGMA ${name}`).get() ?? {}
     const got = Object.values(row)[0]
     if (got !== expected) {
-      throw new WorkerError('pragma_refused', `PRAGMA ${name}: expected ${expected}, SQLite answered ${String(got)}`)
+      throw new WorkerError(
+        'pragma_refused',
+        `PRAGMA ${name}: expected ${expected}, SQLite answered ${String(got)}`,
+      )
     }
   }
 }

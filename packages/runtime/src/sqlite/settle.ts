@@ -1,10 +1,15 @@
 import type { Settlement, TaskStatus } from '../task.js'
 import { asArray, parseFence, prepareArrays, rankOf, type Fence, type StoreBase } from './base.js'
 
-type Running = { readonly type: string; readonly version: number; readonly cancelRequested: boolean; readonly priority: number }
+type Running = {
+  readonly type: string
+  readonly version: number
+  readonly cancelRequested: boolean
+  readonly priority: number
+}
 
 const STILL_MINE = `seq = ? AND deliveries = ? AND status = 'running'`
-const LET_GO = 'owner = NULL, lease_until = NULL, lease_boot = NULL'
+const LET_GO = 'owner = NULL, lease_until = NULL'
 
 /** What a settlement other than success writes. Nulls leave error and reason as they are. */
 interface Ending {
@@ -19,13 +24,15 @@ interface Ending {
 
 /** Ending deliveries. The fence is in each statement: what does not match changes nothing. */
 export function createSettle(base: StoreBase) {
-  const { db, clock, tally } = base
-  const succeed = prepareArrays(
-    db,
+  const { db, clock, tally, inHand } = base
+  const succeed = db.prepare(
     `UPDATE tasks SET status = 'succeeded', ${LET_GO}, suspect = 0, cancel_requested = 0, result = ?, error_code = NULL, error_message = NULL,
-     finished_at = ? WHERE ${STILL_MINE} RETURNING type, version`,
+     finished_at = ? WHERE ${STILL_MINE}`,
   )
-  const current = prepareArrays(db, `SELECT type, version, cancel_requested, priority FROM tasks WHERE ${STILL_MINE}`)
+  const current = prepareArrays(
+    db,
+    `SELECT type, version, cancel_requested, priority FROM tasks WHERE ${STILL_MINE}`,
+  )
   const end = db.prepare(
     `UPDATE tasks SET status = ?, ${LET_GO}, suspect = coalesce(?, suspect), attempts = attempts + ?, crashes = crashes + ?, releases = releases + ?,
      snoozes = snoozes + ?, ready_at = coalesce(?, ready_at), rank = coalesce(?, rank), error_code = coalesce(?, error_code),
@@ -43,29 +50,55 @@ export function createSettle(base: StoreBase) {
   function write(fence: Fence, task: Running, ending: Ending): void {
     const { status, charge, suspect, readyAt = null, error, reason } = ending
     const final = status === 'failed' || status === 'cancelled'
+    const { attempts = 0, crashes = 0, releases = 0, snoozes = 0 } = charge
+    const mark = suspect === null ? null : Number(suspect)
+    const rank = readyAt === null ? null : rankOf(readyAt, task.priority)
+    const ended = [
+      error?.code ?? null,
+      error?.message ?? null,
+      reason ?? null,
+      final ? clock.wall() : null,
+      Number(final),
+    ]
     end.run(
-      ...[status, suspect === null ? null : Number(suspect), charge.attempts ?? 0, charge.crashes ?? 0, charge.releases ?? 0, charge.snoozes ?? 0],
-      ...[readyAt, readyAt === null ? null : rankOf(readyAt, task.priority), error?.code ?? null, error?.message ?? null],
-      ...[reason ?? null, final ? clock.wall() : null, final ? 1 : 0, fence.seq, fence.delivery],
+      status,
+      mark,
+      attempts,
+      crashes,
+      releases,
+      snoozes,
+      readyAt,
+      rank,
+      ...ended,
+      fence.seq,
+      fence.delivery,
     )
     tally.move(task.type, task.version, 'running', status)
   }
 
-  function succeeded(fence: Fence, result: string): boolean {
-    const row = succeed.get(result, clock.wall(), fence.seq, fence.delivery)
-    if (row === undefined) return false
-    const [type, version] = asArray(row) as [string, number]
-    tally.move(type, version, 'running', 'succeeded')
-    return true
+  function succeeded(fenceName: string, result: string): 'settled' | 'stale' {
+    const fence = parseFence(fenceName)
+    const task = inHand.get(fenceName) ?? currentOf(fence)
+    if (!task) return 'stale'
+    inHand.delete(fenceName)
+    const { changes } = succeed.run(result, clock.wall(), fence.seq, fence.delivery)
+    if (changes === 0) return 'stale'
+    tally.move(task.type, task.version, 'running', 'succeeded')
+    return 'settled'
   }
 
   /** With `suspect` the task is marked as one that may have killed its worker. */
   function settle(fenceName: string, settlement: Settlement, suspect = false): 'settled' | 'stale' {
+    if (settlement.kind === 'succeeded') return succeeded(fenceName, settlement.result)
     const fence = parseFence(fenceName)
-    if (settlement.kind === 'succeeded') return succeeded(fence, settlement.result) ? 'settled' : 'stale'
+    inHand.delete(fenceName)
     const task = currentOf(fence)
     if (!task) return 'stale'
-    write(fence, task, endingOf(settlement, { now: clock.wall(), cancelRequested: task.cancelRequested, suspect }))
+    write(
+      fence,
+      task,
+      endingOf(settlement, { now: clock.wall(), cancelRequested: task.cancelRequested, suspect }),
+    )
     return 'settled'
   }
   return settle
@@ -86,10 +119,18 @@ function endingOf(
 
 const CANCELLED = { code: 'cancelled', message: 'cancelled while it ran' }
 
-function plainEnding(settlement: Exclude<Settlement, { kind: 'succeeded' }>, now: number): Omit<Ending, 'suspect'> {
+function plainEnding(
+  settlement: Exclude<Settlement, { kind: 'succeeded' }>,
+  now: number,
+): Omit<Ending, 'suspect'> {
   switch (settlement.kind) {
     case 'retry':
-      return { status: 'retrying', charge: { attempts: 1 }, readyAt: settlement.retryAt, error: settlement.error }
+      return {
+        status: 'retrying',
+        charge: { attempts: 1 },
+        readyAt: settlement.retryAt,
+        error: settlement.error,
+      }
     case 'failed': {
       const charge = settlement.charge === 'attempt' ? ({ attempts: 1 } as const) : ({ crashes: 1 } as const)
       return { status: 'failed', charge, error: settlement.error, reason: settlement.reason }
@@ -99,7 +140,11 @@ function plainEnding(settlement: Exclude<Settlement, { kind: 'succeeded' }>, now
     case 'release':
       return { status: 'queued', charge: { releases: 1 } }
     case 'snooze':
-      return { status: settlement.until > now ? 'scheduled' : 'queued', charge: { snoozes: 1 }, readyAt: settlement.until }
+      return {
+        status: settlement.until > now ? 'scheduled' : 'queued',
+        charge: { snoozes: 1 },
+        readyAt: settlement.until,
+      }
     case 'cancelled':
       // counted by its end, like a success: no budget is touched
       return { status: 'cancelled', charge: {}, error: CANCELLED }

@@ -31,7 +31,13 @@ export function createSteer(base: StoreBase) {
   function lookUp(id: string) {
     const row = find.get(id)
     if (row === undefined) return null
-    const [seq, type, version, status, priority] = asArray(row) as [number, string, number, TaskStatus, number]
+    const [seq, type, version, status, priority] = asArray(row) as [
+      number,
+      string,
+      number,
+      TaskStatus,
+      number,
+    ]
     return { seq, type, version, status, priority }
   }
 
@@ -49,7 +55,8 @@ export function createSteer(base: StoreBase) {
         cancelLater.run(task.seq)
         return 'requested'
       }
-      if (task.status === 'succeeded' || task.status === 'failed' || task.status === 'cancelled') return 'final'
+      if (task.status === 'succeeded' || task.status === 'failed' || task.status === 'cancelled')
+        return 'final'
       cancelNow.run(clock.wall(), task.seq)
       tally.move(task.type, task.version, task.status, 'cancelled')
       return 'cancelled'

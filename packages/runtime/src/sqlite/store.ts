@@ -8,6 +8,7 @@ import { createDeliver } from './deliver.js'
 import { refuseNetworkFileSystem } from './failures.js'
 import type { ResidentData } from './messages.js'
 import { holdOwnerLock } from './owners.js'
+import { createHandOver } from './hand-over.js'
 import { createReader } from './read.js'
 import { createReap } from './reap.js'
 import { migrate, setPragmas } from './schema.js'
@@ -15,7 +16,6 @@ import { createSettle } from './settle.js'
 import { createSteer } from './steer.js'
 import { createTally } from './tally.js'
 import { createTend } from './tend.js'
-import { bootId } from './boot.js'
 
 /** All that can be done with the file, as plain calls on one connection; `resident.ts` puts them into transactions. */
 export type Store = ReturnType<typeof openStore>
@@ -35,10 +35,19 @@ export function openStore(data: ResidentData, clock: Clock) {
   }
   const owners = join(directory, `${fileName(data.path)}-owners`)
   const lock = holdOwnerLock(owners, data.owner)
-  const base: StoreBase = { db, clock, limits: data.limits, owner: data.owner, boot: bootId(), tally: createTally(db) }
+  const base: StoreBase = {
+    db,
+    clock,
+    limits: data.limits,
+    owner: data.owner,
+    inHand: new Map(),
+    tally: createTally(db),
+  }
   const paused = createPaused(db)
   const settle = createSettle(base)
-  const renewLease = db.prepare(`UPDATE tasks SET lease_until = ? WHERE seq = ? AND deliveries = ? AND status = 'running'`)
+  const renewLease = db.prepare(
+    `UPDATE tasks SET lease_until = ? WHERE seq = ? AND deliveries = ? AND status = 'running'`,
+  )
   const version = db.prepare('PRAGMA data_version')
 
   return {
@@ -47,6 +56,7 @@ export function openStore(data: ResidentData, clock: Clock) {
     directory,
     accept: createAccept(base),
     claim: createDeliver(base, paused.has),
+    handOver: createHandOver(base, paused.has),
     settle,
     renewLease,
     paused,

@@ -13,7 +13,10 @@ export function createTend(base: StoreBase) {
     `SELECT seq, type, version, status, ready_at, priority FROM tasks INDEXED BY tasks_due
      WHERE status IN ('scheduled', 'retrying') AND ready_at <= ? ORDER BY ready_at LIMIT ${SLICE}`,
   )
-  const next = prepareArrays(db, `SELECT min(ready_at) FROM tasks INDEXED BY tasks_due WHERE status IN ('scheduled', 'retrying')`)
+  const next = prepareArrays(
+    db,
+    `SELECT min(ready_at) FROM tasks INDEXED BY tasks_due WHERE status IN ('scheduled', 'retrying')`,
+  )
   const makeReady = db.prepare(`UPDATE tasks SET status = 'queued', rank = ? WHERE seq = ?`)
   const late = prepareArrays(
     db,
@@ -30,7 +33,9 @@ export function createTend(base: StoreBase) {
      ORDER BY finished_at, seq LIMIT ?`,
   )
   const countOf = prepareArrays(db, 'SELECT coalesce(sum(n), 0) FROM counts WHERE status = ?')
-  const removals = ['tasks', 'bodies', 'reports'].map((table) => db.prepare(`DELETE FROM ${table} WHERE seq = ?`))
+  const removals = ['tasks', 'bodies', 'reports'].map((table) =>
+    db.prepare(`DELETE FROM ${table} WHERE seq = ?`),
+  )
   const forgetKeys = db.prepare(
     `DELETE FROM keys WHERE (scope, type, key) IN (SELECT scope, type, key FROM keys WHERE forget_at <= ? LIMIT ${SLICE})`,
   )
@@ -58,7 +63,14 @@ export function createTend(base: StoreBase) {
     },
     /** Answers how many became ready. */
     makeDueReady(): number {
-      const rows = due.all(clock.wall()).map(asArray) as [number, string, number, TaskStatus, number, number][]
+      const rows = due.all(clock.wall()).map(asArray) as [
+        number,
+        string,
+        number,
+        TaskStatus,
+        number,
+        number,
+      ][]
       for (const [seq, type, version, status, readyAt, priority] of rows) {
         makeReady.run(rankOf(readyAt, priority), seq)
         tally.move(type, version, status, 'queued')
@@ -97,7 +109,13 @@ interface Final {
 }
 
 function finalOf(row: unknown): Final {
-  const [seq, type, version, status, finishedAt] = asArray(row) as [number, string, number, TaskStatus, number]
+  const [seq, type, version, status, finishedAt] = asArray(row) as [
+    number,
+    string,
+    number,
+    TaskStatus,
+    number,
+  ]
   return { seq, type, version, status, finishedAt }
 }
 

@@ -47,7 +47,10 @@ export function createUpkeep(store: Store, transact: Transact, clock: Clock, log
     const dead = store.deadOwners()
     const late = store.lateOwners()
     if (dead.length === 0 && late.length === 0) return []
-    return transact(() => [...dead.map(store.reapDead), ...late.map(store.reapLate)]).filter(({ tasks }) => tasks > 0)
+    return transact(() => [
+      ...dead.map((owner) => store.reapDead(owner)),
+      ...late.map((owner) => store.reapLate(owner)),
+    ]).filter(({ tasks }) => tasks > 0)
   }
 
   function reapAndTell(): boolean {
@@ -61,7 +64,7 @@ export function createUpkeep(store: Store, transact: Transact, clock: Clock, log
     if (now < reapAt) return false
     reapAt = now + REAP_MS
     const recovered = reapAndTell()
-    const late = store.anyLate() ? transact(store.expireLate) : 0
+    const late = store.anyLate() ? transact(() => store.expireLate()) : 0
     if (now >= keysAt) {
       keysAt = now + KEYS_MS
       transact(() => store.forgetOldKeys())
@@ -71,8 +74,9 @@ export function createUpkeep(store: Store, transact: Transact, clock: Clock, log
 
   return {
     wake,
-    /** Inside a transaction, before its claims: what is due becomes ready, what is late expires. */
-    passTime(): void {
+    /** Inside a transaction, before its claims: what is due becomes ready, what is late expires, what others paused is known. */
+    beforeClaims(): void {
+      store.paused.refresh()
       makeDueReady()
       if (store.anyLate()) store.expireLate()
     },
