@@ -9,6 +9,8 @@ cd "$(dirname "$0")/.."
 commit=${1:-HEAD}
 work=${WORK:-${XDG_CACHE_HOME:-$HOME/.cache}/mcp-worker-container-check}
 mkdir -p "$work"
+exec 9>"$work/lock"
+flock --nonblock 9 || { echo "another run works in $work" >&2; exit 1; }
 base=docker.io/library/node:24-bookworm-slim
 image=localhost/mcp-worker:check
 lap() { printf '%4ss  %s\n' "$SECONDS" "$1"; }
@@ -71,7 +73,8 @@ if [ "$kept" != "$node_version" ]; then
 fi
 
 context=$(mktemp -d)
-trap 'rm -rf "$context"' EXIT
+# the storage is this run's alone, and so is every container in it
+trap 'rm -rf "$context"; podman rm --all --force --time 0 --volumes >/dev/null 2>&1' EXIT
 git archive "$commit" | tar -x -C "$context"
 secret=()
 if [ -f "${SSL_CERT_FILE:-}" ]; then secret=(--secret "id=ca,src=$SSL_CERT_FILE"); fi
@@ -79,7 +82,7 @@ if ! buildah bud --pull-never --format docker "${secret[@]}" -t "$image" "$conte
   tail -40 "$work/build.log" >&2
   exit 1
 fi
+buildah rmi --prune >/dev/null # the image of the run before
 lap "built the image of $(git rev-parse --short "$commit")"
 
-"$node" scripts/container-check.ts "$image"
-lap 'done'
+"$node" scripts/container-check.ts "$image" 9>&-
