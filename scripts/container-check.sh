@@ -74,7 +74,7 @@ fi
 
 context=$(mktemp -d)
 # the storage is this run's alone, and so is every container in it
-trap 'rm -rf "$context"; podman rm --all --force --time 0 --volumes >/dev/null 2>&1' EXIT
+trap 'rm -rf "$context"; { podman rm --all --force --time 0 --volumes; podman volume prune --force; } >/dev/null 2>&1' EXIT
 git archive "$commit" | tar -x -C "$context"
 secret=()
 if [ -f "${SSL_CERT_FILE:-}" ]; then secret=(--secret "id=ca,src=$SSL_CERT_FILE"); fi
