@@ -9,10 +9,11 @@ import { createLab } from './lab.ts'
 import type { Case, Suite } from './suite.ts'
 import { kill } from './suites/kill.ts'
 import { lease } from './suites/lease.ts'
+import { mutants } from './suites/mutants.ts'
 import { shutdown } from './suites/shutdown.ts'
 import { spin } from './suites/spin.ts'
 
-const SUITES: Readonly<Record<string, Suite>> = { kill, lease, shutdown, spin }
+const SUITES: Readonly<Record<string, Suite>> = { kill, lease, shutdown, spin, mutants }
 const SHOWN = 20
 
 const { values, positionals } = parseArgs({
@@ -46,6 +47,7 @@ try {
       size,
       kills,
       lab,
+      dist: values.dist ?? null,
       note: (line) => console.error(line),
     })
     all.push(...cases)

@@ -8,6 +8,8 @@ export interface SuiteOptions {
   /** Asked for on the command line; null: what the size says. */
   readonly kills: number | null
   readonly lab: Lab
+  /** Where the build is that the lab was made from; null: the runtime's own. */
+  readonly dist: string | null
   /** A line for people who wait, on standard error. */
   readonly note: (line: string) => void
 }

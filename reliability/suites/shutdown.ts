@@ -42,6 +42,14 @@ interface Around {
   readonly exits: Record<string, number>
 }
 
+export function stopOnce(lab: Lab, seed: number): Promise<string[]> {
+  return underLoad({ seed, lab, tookMs: [], exits: {} }, 1)
+}
+
+export function stopStubbornOnce(lab: Lab, seed: number): Promise<string[]> {
+  return ignoredSignal({ seed, lab, tookMs: [], exits: {} })
+}
+
 /** Short tasks drain, long ones are handed back, over and over. */
 async function underLoad(around: Around, terms: number): Promise<string[]> {
   const stopTimeoutMs = 2000
@@ -57,13 +65,15 @@ async function underLoad(around: Around, terms: number): Promise<string[]> {
       const worker = await started(arena, 'shutdown', {
         load: { seed: random.int(0, 2 ** 31), gapMs: 4, mostWaiting: 100 },
       })
-      if (n % 3 === 0)
-        await worker.ask({
+      if (n % 3 === 0) {
+        const { id } = await worker.ask({
           ask: 'submit',
           type: 'slow',
           payload: workOf(`long ${n}`, { ms: 4000 }),
           options: { maxAttempts: 1, priority: 10 },
         })
+        await startOf(arena, id, 1)
+      }
       await sleep(random.int(0, 500))
       wrong.push(...(await stopInTime(worker, stopTimeoutMs, [0], around)))
     }
@@ -98,12 +108,12 @@ async function ignoredSignal(around: Around): Promise<string[]> {
 
 /** The handler takes two seconds and honours its signal; no worker lives that long, but the last. */
 async function rolling(around: Around, restarts: number): Promise<string[]> {
-  const stopTimeoutMs = 400
+  const stopTimeoutMs = 1000
   const random = createRandom(seedOf(around.seed, 'rolling'))
   const arena = createArena(around.lab, around.lab.folder('rolling'), {
     maxCrashes: MAX_CRASHES,
     stopTimeoutMs,
-    abortGraceMs: 100,
+    abortGraceMs: 1000,
   })
   try {
     let worker = await started(arena, 'rolling')
