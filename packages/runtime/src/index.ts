@@ -14,9 +14,15 @@ export {
   scanJson,
   toJsonText,
 } from './json.js'
-export { createLogger, type LoggerOptions } from './logger.js'
+export { createLogger, logDestination, type LoggerOptions } from './logger.js'
 export { createKeeper, type Keeper, type KeeperOptions } from './keeper/keeper.js'
-export type { Resident, ResidentContext, ResidentModule, BlockedTask } from './keeper/resident.js'
+export type {
+  Resident,
+  ResidentContext,
+  ResidentModule,
+  BlockedTask,
+  OtherInHand,
+} from './keeper/resident.js'
 export { backoffDelayMs, DEFAULT_BACKOFF, type BackoffPolicy } from './backoff.js'
 export { decideReap, decideSettlement } from './decide.js'
 export { createMemoryStore, memoryQueue, type MemoryQueueOptions, type MemoryStore } from './memory-queue.js'

@@ -11,7 +11,7 @@ export interface LoggerOptions {
 
 /** One JSON line per event: `timestamp`, `level`, `event`, then the event's fields in snake_case. */
 export function createLogger(options: LoggerOptions = {}): Logger {
-  const destination = options.destination ?? pino.destination({ fd: 1, sync: false })
+  const destination = options.destination ?? logDestination(1)
   return pino(
     {
       level: options.level ?? 'info',
@@ -22,6 +22,14 @@ export function createLogger(options: LoggerOptions = {}): Logger {
     },
     destination,
   )
+}
+
+/**
+ * A file, or a file descriptor, written in the background: at once when 4 KiB have gathered, else ten times a second. What a killed process had not
+ * written yet is lost; an orderly end writes it.
+ */
+export function logDestination(to: string | number): DestinationStream {
+  return pino.destination({ dest: to, sync: false, minLength: 4096, periodicFlush: 100, mkdir: true })
 }
 
 let lastMs = 0

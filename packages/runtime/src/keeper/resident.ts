@@ -11,10 +11,19 @@ export interface Resident {
   renew(fences: readonly string[]): void | Promise<void>
   /**
    * The watchdog is about to end the process: settle the blocking delivery as an attempt `timed_out`, release the others with their fences, all
-   * durably before the answer. Answers the id of the blocking task where it is known.
+   * durably before the answer. Inline ones are released as suspects, for the blame may be wrong: delivered alone, the guilty one shows itself.
+   * Answers the blocking task where it is known.
    */
-  settleBlocked(blocking: string, others: readonly string[]): BlockedTask | null | Promise<BlockedTask | null>
+  settleBlocked(
+    blocking: string,
+    others: readonly OtherInHand[],
+  ): BlockedTask | null | Promise<BlockedTask | null>
   close(): void | Promise<void>
+}
+
+export interface OtherInHand {
+  readonly fence: string
+  readonly inline: boolean
 }
 
 export interface BlockedTask {

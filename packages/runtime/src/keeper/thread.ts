@@ -80,15 +80,15 @@ async function tick(): Promise<void> {
   if (fences.length > 0) for (const resident of residents) await resident.renew(fences)
 }
 
-/** The main loop is blocked past the deadline: nobody else can act. Only SIGKILL ends a process from one of its threads. */
+/**
+ * The main loop is blocked past the deadline: nobody else can act. Only SIGKILL ends a process from one of its threads, and never process 1 of a
+ * container: there an init process (tini) must come first, as in the Dockerfile.
+ */
 async function endProcess(blocking: string): Promise<never> {
-  const others = board.entries().map((entry) => entry.fence)
+  const others = board.entries().filter(({ fence }) => fence !== blocking)
   let task = null
   for (const resident of residents) {
-    task ??= await resident.settleBlocked(
-      blocking,
-      others.filter((fence) => fence !== blocking),
-    )
+    task ??= await resident.settleBlocked(blocking, others)
   }
   log('error', 'event_loop_blocked', {
     task_id: task?.taskId ?? null,

@@ -1,6 +1,6 @@
 import { DEFAULT_BACKOFF } from '../backoff.js'
 import { decideSettlement } from '../decide.js'
-import type { BlockedTask } from '../keeper/resident.js'
+import type { BlockedTask, OtherInHand } from '../keeper/resident.js'
 import { asArray, parseFence, prepareArrays } from './base.js'
 import type { Store } from './store.js'
 import type { Transact } from './transact.js'
@@ -10,7 +10,7 @@ export function settleBlocked(
   store: Store,
   transact: Transact,
   blocking: string,
-  others: readonly string[],
+  others: readonly OtherInHand[],
 ): BlockedTask | null {
   const { db, clock, limits } = store.base
   const find = prepareArrays(
@@ -20,7 +20,7 @@ export function settleBlocked(
   )
   const { seq, delivery } = parseFence(blocking)
   return transact(() => {
-    for (const fence of others) store.settle(fence, { kind: 'release' })
+    for (const { fence, inline } of others) store.settle(fence, { kind: 'release' }, inline)
     const row = find.get(seq, delivery)
     if (row === undefined) return null
     const [taskId, taskType, chargedAttempts, chargedCrashes, maxAttempts] = asArray(row) as [
