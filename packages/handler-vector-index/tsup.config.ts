@@ -9,6 +9,6 @@ export default defineConfig({
   // tsup strips `node:` by default, which breaks `node:sqlite`
   removeNodeProtocol: false,
   sourcemap: true,
-  clean: false,
+  clean: true,
   silent: true,
 })
