@@ -44,7 +44,7 @@ export async function runService(around: Surroundings): Promise<number> {
     around.watch(watchedPaths(configuration, around.cwd))
     const service = await compose(configuration, around, log, stops.onFatal)
     const code = await live(service, configuration.environment.SHUTDOWN_TIMEOUT, stops, around, log)
-    flush()
+    await flush()
     return code
   } catch (error) {
     around.printError(describeStartFailure(error))
