@@ -17,8 +17,8 @@ export function createServiceLog({ ENVIRONMENT, LOG_LEVEL }: Environment): Servi
     const stream = pretty({ messageKey: 'event', timestampKey: 'timestamp', sync: true })
     return { log: createLogger({ level: LOG_LEVEL, destination: stream }), flush: () => Promise.resolve() }
   }
-  // with a minLength of 0 `flush` calls back before anything is written (sonic-boom 4)
-  const stream = destination({ fd: 1, sync: false, minLength: 1 })
+  // in blocks, ten times a second at least; with a minLength of 0 `flush` would call back before anything is written (sonic-boom 4)
+  const stream = destination({ fd: 1, sync: false, minLength: 4096, periodicFlush: 100 })
   return { log: createLogger({ level: LOG_LEVEL, destination: stream }), flush: () => flushed(stream) }
 }
 

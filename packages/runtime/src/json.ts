@@ -10,15 +10,15 @@ export const MAX_RESULT_BYTES = 256 * 1024
  * Looks a JSON text over before anything recursive touches it: nesting (`payload_too_deep`) and the key `__proto__`
  * (`forbidden_key`). It does not check the syntax; JSON.parse does.
  */
-export function scanJson(text: string): void {
+export function scanJson(text: string, maxDepth = MAX_DEPTH): void {
   let depth = 0
   for (let i = 0; i < text.length; i++) {
     const c = text.charCodeAt(i)
     if (c === 0x22) {
       i = endOfString(text, i)
     } else if (c === 0x7b || c === 0x5b) {
-      if (++depth > MAX_DEPTH) {
-        throw new WorkerError('payload_too_deep', `JSON nested deeper than ${MAX_DEPTH} levels`)
+      if (++depth > maxDepth) {
+        throw new WorkerError('payload_too_deep', `JSON nested deeper than ${maxDepth} levels`)
       }
     } else if (c === 0x7d || c === 0x5d) depth--
   }

@@ -9,6 +9,11 @@ interface News {
   readonly forget: () => void
 }
 
+export interface WaitOptions {
+  readonly timeoutMs: number
+  readonly signal?: AbortSignal
+}
+
 export interface Waits {
   /** Holds until the task is final, the time is up, or the signal aborts; answers the task as it then stands. */
   wait(
@@ -19,8 +24,8 @@ export interface Waits {
   notify(id: string): void
   /** Any task may have. */
   notifyAll(): void
-  /** Everybody who waits is answered now. */
-  close(): void
+  /** Everybody who waits is answered now; resolves when they are. */
+  close(): Promise<void>
 }
 
 const nothing = () => {}
@@ -28,6 +33,7 @@ const nothing = () => {}
 /** Waiting for the end of tasks: told at once of those that end in this process, by a look at the queue of others. */
 export function createWaits(queue: Pick<QueueDriver, 'get'>): Waits {
   const waiting = new Map<string, Set<() => void>>()
+  const looking = new Set<Promise<unknown>>()
   let closed = false
 
   function nextNews(id: string, timeoutMs: number, signal: AbortSignal | undefined): News {
@@ -61,27 +67,36 @@ export function createWaits(queue: Pick<QueueDriver, 'get'>): Waits {
     for (const id of waiting.keys()) notify(id)
   }
 
+  async function look(id: string, { timeoutMs, signal }: WaitOptions): Promise<Task | null> {
+    const end = performance.now() + timeoutMs
+    for (;;) {
+      // listen first, look second: an end between the two is not missed
+      const left = end - performance.now()
+      const news = nextNews(id, Math.max(0, left), signal)
+      const task = await queue.get(id)
+      const over = left <= 0 || signal?.aborted || closed
+      if (!task || isFinal(task.status) || over) {
+        news.forget()
+        return task
+      }
+      await news.heard
+    }
+  }
+
   return {
     notify,
     notifyAll,
-    close() {
+    async close() {
       closed = true
       notifyAll()
+      await Promise.allSettled(looking)
     },
-    async wait(id, { timeoutMs, signal }) {
-      const end = performance.now() + timeoutMs
-      for (;;) {
-        // listen first, look second: an end between the two is not missed
-        const left = end - performance.now()
-        const news = nextNews(id, Math.max(0, left), signal)
-        const task = await queue.get(id)
-        const over = left <= 0 || signal?.aborted || closed
-        if (!task || isFinal(task.status) || over) {
-          news.forget()
-          return task
-        }
-        await news.heard
-      }
+    wait(id, options) {
+      const answer = look(id, options)
+      looking.add(answer)
+      const forgotten = () => void looking.delete(answer)
+      answer.then(forgotten, forgotten)
+      return answer
     },
   }
 }

@@ -1,4 +1,4 @@
-import { isWorkerError, scanJson } from '@mcp-worker/runtime'
+import { isWorkerError, MAX_DEPTH, scanJson } from '@mcp-worker/runtime'
 import type { FastifyInstance } from 'fastify'
 import { ApiError } from './problem.js'
 
@@ -31,7 +31,8 @@ export function acceptJsonOnly(app: FastifyInstance): void {
 /** Throws `bad_json`, `payload_too_deep` or `forbidden_key`. */
 export function parseJson(bytes: Uint8Array): unknown {
   const text = decode(bytes)
-  scanJson(text)
+  // a payload may use all of its levels below { tasks: [ { payload } ] }
+  scanJson(text, MAX_DEPTH + 3)
   try {
     return JSON.parse(text)
   } catch (error) {
