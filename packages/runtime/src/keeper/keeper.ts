@@ -2,6 +2,7 @@ import { MessageChannel, Worker, type MessagePort } from 'node:worker_threads'
 import { createBoard, type Board } from './board.js'
 import type { FromKeeper, KeeperData, ToKeeper } from './thread.js'
 import type { Clock } from '../clock.js'
+import { fromWire } from '../error-wire.js'
 
 /**
  * The keeper: the runtime's one helper thread. It renews leases and watches the main loop, so that both go on while a handler blocks it. A queue
@@ -97,7 +98,7 @@ function createCalls(thread: Worker, onDeath: (error: Error) => void) {
     open.delete(ref)
     if (open.size === 0) thread.unref()
     if (error === null) call?.resolve()
-    else call?.reject(error)
+    else call?.reject(fromWire(error))
   })
   thread.on('error', (error) => die(error instanceof Error ? error : new Error(String(error))))
   thread.on('exit', (code) => die(new Error(`the keeper thread ended (${code})`)))

@@ -5,6 +5,7 @@ import { boardOf } from './board.js'
 import type { Resident, ResidentModule } from './resident.js'
 import { fencesToRenew, lookAtLoop, type WatchdogState } from './watchdog.js'
 import { createClock } from '../clock.js'
+import { toWire, type WireError } from '../error-wire.js'
 import { logRecord } from '../log-record.js'
 
 /** What `createKeeper` starts this thread with. */
@@ -29,7 +30,7 @@ export type ToKeeper =
 
 export interface FromKeeper {
   readonly ref: number
-  readonly error: unknown
+  readonly error: WireError | null
 }
 
 const data = workerData as KeeperData
@@ -55,13 +56,13 @@ async function close(): Promise<void> {
 
 main.on('message', (message: ToKeeper) => {
   const done = message.kind === 'attach' ? attach(message) : close()
-  const answer = (error: unknown) => {
+  const answer = (error: WireError | null) => {
     main.postMessage({ ref: message.ref, error } satisfies FromKeeper)
     if (message.kind === 'close') main.close()
   }
   done.then(
     () => answer(null),
-    (error: unknown) => answer(error),
+    (error: unknown) => answer(toWire(error, 'store_unavailable')),
   )
 })
 

@@ -117,7 +117,8 @@ export function migrate(db: DatabaseSync): void {
   }
 }
 
-function refuseForeign(db: DatabaseSync): void {
+/** Reads only. */
+export function refuseForeign(db: DatabaseSync): void {
   const version = userVersion(db)
   if (version > MIGRATIONS.length) {
     throw new WorkerError(

@@ -1,17 +1,18 @@
 import { mkdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
+import { DatabaseSync, type DatabaseSyncOptions } from 'node:sqlite'
 import type { Clock } from '../clock.js'
+import { isWorkerError, type WorkerError } from '../errors.js'
 import { createAccept } from './accept.js'
 import type { StoreBase } from './base.js'
 import { createDeliver } from './deliver.js'
-import { refuseNetworkFileSystem } from './failures.js'
+import { refuseNetworkFileSystem, toStoreError } from './failures.js'
 import type { ResidentData } from './messages.js'
 import { holdOwnerLock } from './owners.js'
 import { createHandOver } from './hand-over.js'
 import { createReader } from './read.js'
 import { createReap } from './reap.js'
-import { migrate, setPragmas } from './schema.js'
+import { migrate, refuseForeign, setPragmas } from './schema.js'
 import { createSettle } from './settle.js'
 import { createSteer } from './steer.js'
 import { createTally } from './tally.js'
@@ -25,13 +26,15 @@ export function openStore(data: ResidentData, clock: Clock) {
   mkdirSync(directory, { recursive: true })
   refuseNetworkFileSystem(directory)
   // a writer waits at most a quarter of the renewal interval, so that leases are renewed in time behind a slow neighbour
-  const db = new DatabaseSync(data.path, { timeout: Math.round(data.limits.leaseMs / 12) })
+  const db = openFile(data.path, { timeout: Math.round(data.limits.leaseMs / 12) })
   try {
+    // before anything is written: a setting would change another program's file
+    refuseForeign(db)
     setPragmas(db, data.durability)
     migrate(db)
   } catch (error) {
     db.close()
-    throw error
+    throw asStoreError(error)
   }
   const owners = join(directory, `${fileName(data.path)}-owners`)
   const lock = holdOwnerLock(owners, data.owner)
@@ -71,6 +74,18 @@ export function openStore(data: ResidentData, clock: Clock) {
       lock.release()
     },
   }
+}
+
+function openFile(path: string, options: DatabaseSyncOptions): DatabaseSync {
+  try {
+    return new DatabaseSync(path, options)
+  } catch (error) {
+    throw asStoreError(error)
+  }
+}
+
+function asStoreError(error: unknown): WorkerError {
+  return isWorkerError(error) ? error : toStoreError(error)
 }
 
 function fileName(path: string): string {
