@@ -46,7 +46,7 @@ export interface Arena {
 
 export type LogRecord = Readonly<Record<string, unknown>> & { readonly event: string }
 
-const DEFAULTS: Omit<ProgramConfig, 'dir' | 'ledger'> = {
+const DEFAULTS: Omit<ProgramConfig, 'dir' | 'queueDir' | 'ledger'> = {
   role: 'all',
   concurrency: 4,
   leaseMs: 30_000,
@@ -70,14 +70,14 @@ export function createArena(lab: Lab, dir: string, base: Partial<ProgramConfig> 
 
   const arena: Arena = {
     dir,
-    database: join(dir, 'queue.db'),
+    database: join(base.queueDir ?? dir, 'queue.db'),
     spawn(name, config = {}, environment = {}) {
       const unique = `${name}-${++spawned}`
       const ledger = join(folders.ledger, `${unique}.jsonl`)
       const worker = spawnWorker({
         lab,
         name: unique,
-        config: { ...DEFAULTS, ...base, ...config, dir, ledger },
+        config: { ...DEFAULTS, queueDir: dir, ...base, ...config, dir, ledger },
         log: join(folders.log, `${unique}.jsonl`),
         errors: join(folders.errors, `${unique}.txt`),
         environment: { ...environment, CRASH_LOG: crashLog },

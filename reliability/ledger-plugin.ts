@@ -47,7 +47,11 @@ async function run(context: Context): Promise<z.output<typeof result>> {
   await ledger.keep({ e: 'start', ...at, a: task.attempt, kept: Number(checkpoint.get() ?? 0) })
   try {
     await work(context)
-    const value = { id: task.id, delivery: task.delivery, text: `done: ${context.payload.text}` }
+    const value = {
+      id: task.id,
+      delivery: task.delivery,
+      text: `done: ${context.payload.text.slice(0, 300)}`,
+    }
     await ledger.keep({ e: 'end', ...at, hash: sumOf(JSON.stringify(value)) })
     return value
   } catch (error) {

@@ -3,8 +3,9 @@ import type { LoadPlan } from './load.ts'
 
 /** What a worker program is started with (environment variable PROGRAM, JSON). */
 export interface ProgramConfig {
-  /** Holds the queue file. */
   readonly dir: string
+  /** Holds the queue file. */
+  readonly queueDir: string
   readonly ledger: string
   readonly role: 'all' | 'api' | 'worker'
   readonly concurrency: number

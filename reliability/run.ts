@@ -7,13 +7,14 @@ import { availableParallelism, loadavg } from 'node:os'
 import { parseArgs } from 'node:util'
 import { createLab } from './lab.ts'
 import type { Case, Suite } from './suite.ts'
+import { faults } from './suites/faults.ts'
 import { kill } from './suites/kill.ts'
 import { lease } from './suites/lease.ts'
 import { mutants } from './suites/mutants.ts'
 import { shutdown } from './suites/shutdown.ts'
 import { spin } from './suites/spin.ts'
 
-const SUITES: Readonly<Record<string, Suite>> = { kill, lease, shutdown, spin, mutants }
+const SUITES: Readonly<Record<string, Suite>> = { kill, lease, shutdown, spin, faults, mutants }
 const SHOWN = 20
 
 const { values, positionals } = parseArgs({
