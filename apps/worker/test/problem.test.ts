@@ -94,7 +94,7 @@ describe('a JSON body', () => {
     ['NaN', 'bad_json'],
     ['{"__proto__":{}}', 'forbidden_key'],
     ['{"a":{"\\u005f_proto__" : 1}}', 'forbidden_key'],
-    ['['.repeat(65) + ']'.repeat(65), 'payload_too_deep'],
+    ['['.repeat(68) + ']'.repeat(68), 'payload_too_deep'],
     ['{"a":'.repeat(100_000), 'payload_too_deep'],
   ])('%.20s is refused as %s', (text, code) => {
     expect(() => parseJson(bytes(text))).toThrow(expect.objectContaining({ code }))
