@@ -62,9 +62,14 @@ export function createLab({ dist = join(RUNTIME, 'dist'), patches = [] }: LabOpt
   if (!existsSync(join(dist, 'index.js')))
     throw new Error(`there is no built runtime in ${dist}: run \`pnpm build\` first`)
   const dir = mkdtempSync(join(realpathSync(tmpdir()), 'mcp-worker-reliability-'))
-  copyRuntime(dist, join(dir, 'runtime'))
-  for (const patch of patches) applyPatch(join(dir, 'runtime/dist'), patch)
-  copyPrograms(join(dir, 'programs'))
+  try {
+    copyRuntime(dist, join(dir, 'runtime'))
+    for (const patch of patches) applyPatch(join(dir, 'runtime/dist'), patch)
+    copyPrograms(join(dir, 'programs'))
+  } catch (error) {
+    rmSync(dir, { recursive: true, force: true })
+    throw error
+  }
   let folders = 0
   return {
     dir,

@@ -13,6 +13,8 @@ import type { WorkerProcess } from '../worker-process.ts'
 const LEASE_MS = 900
 const MAX_CRASHES = 3
 const WAIT_MS = 30_000
+/** From a handler's end to its settle. */
+const SETTLE_MS = 5000
 
 type Start = Extract<LedgerLine, { e: 'start' }>
 
@@ -74,7 +76,15 @@ async function freeze(arena: Arena, counts: { frozen: number; stale_settles: num
   const again = await startOf(arena, id, 2)
   await sleep(Math.max(100, begun.t + workMs + 50 - monotonicMs()))
   first.signal('SIGCONT')
-  await waitForFinal(second, id)
+  await endOf(arena, id, 2)
+  const settled = waitForFinal(second, id, SETTLE_MS).then(
+    () => true,
+    () => false,
+  )
+  if (!(await settled)) {
+    const task = await second.ask({ ask: 'get', id })
+    return [`P4 ${id}: its holder finished, yet it is ${task?.status} at delivery ${task?.deliveries}`]
+  }
   // the late finisher has spoken once its own log says so
   await waitUntil(() => arena.log().some(({ event, task_id: task }) => event === 'task_lost' && task === id))
   await Promise.all([arena.stop(first), arena.stop(second)])
@@ -134,7 +144,7 @@ async function runLong(arena: Arena, counts: { long_runs: number }): Promise<str
     ids.push(id)
   }
   const second = await started(arena, 'second')
-  for (const id of ids) await endOf(arena, id)
+  for (const id of ids) await endOf(arena, id, 1)
   // looked at before the drain: without leases that hold, it would never end
   const now = await Promise.all(ids.map((id) => second.ask({ ask: 'get', id })))
   const again = now.flatMap((task) =>
@@ -148,8 +158,9 @@ async function runLong(arena: Arena, counts: { long_runs: number }): Promise<str
   return checkHistory(arena, await arena.drain(), { maxCrashes: MAX_CRASHES })
 }
 
-async function endOf(arena: Arena, id: string): Promise<void> {
-  const isEnd = (line: LedgerLine): line is LedgerLine => line.e === 'end' && line.id === id
+async function endOf(arena: Arena, id: string, delivery: number): Promise<void> {
+  const isEnd = (line: LedgerLine): line is LedgerLine =>
+    line.e === 'end' && line.id === id && line.d === delivery
   if (!(await arena.waitForLine(isEnd, WAIT_MS))) throw new Error(`${id} did not end within ${WAIT_MS} ms`)
 }
 
@@ -175,11 +186,11 @@ export async function startOf(arena: Arena, id: string, delivery: number): Promi
   return line
 }
 
-export async function waitForFinal(worker: WorkerProcess, id: string): Promise<void> {
+export async function waitForFinal(worker: WorkerProcess, id: string, withinMs = WAIT_MS): Promise<void> {
   await waitUntil(async () => {
     const task = await worker.ask({ ask: 'get', id })
     return task !== null && ['succeeded', 'failed', 'cancelled'].includes(task.status)
-  })
+  }, withinMs)
 }
 
 export async function waitUntil(holds: () => boolean | Promise<boolean>, withinMs = WAIT_MS): Promise<void> {
