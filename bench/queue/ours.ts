@@ -3,11 +3,11 @@ import {
   createLogger,
   createWorker,
   definePlugin,
+  logDestination,
   type QueueLimits,
   type WorkerFor,
 } from '@mcp-worker/runtime'
 import { sqliteQueue } from '@mcp-worker/runtime/sqlite'
-import { pino } from 'pino'
 import { z } from 'zod'
 import { CONCURRENCY, type Engine, type EngineUse, payloadOf, until } from './engine.ts'
 import { versionOf } from './version.ts'
@@ -41,7 +41,7 @@ export function ourWorker(
   limits: Partial<QueueLimits> = {},
 ): OurWorker {
   onHandled = use.handled
-  const destination = pino.destination({ dest: join(use.folder, `${process.pid}.log`), sync: false })
+  const destination = logDestination(join(use.folder, `${process.pid}.log`))
   return createWorker({
     plugins: [bench()],
     queue: sqliteQueue({ path: join(use.folder, 'tasks.db'), durability }),

@@ -51,11 +51,11 @@ export function createLoop({ types, concurrency, slotless, around }: LoopOptions
   let renewing: NodeJS.Timeout | null = null
   let stopListening: (() => void) | null = null
 
-  /** Looks for work soon: what happens in one turn of the event loop is answered by one claim. */
+  /** Looks for work soon: what ends together is answered by one claim. */
   function poke(): void {
     if (poked || !claiming) return
     poked = true
-    setImmediate(() => {
+    process.nextTick(() => {
       poked = false
       claim()
     })

@@ -4,6 +4,7 @@ import { fromWire } from '../error-wire.js'
 import { WorkerError } from '../errors.js'
 import type { Claim, Capabilities, QueueContext, QueueDriver, Retention, Wake } from '../queue.js'
 import { newOwnerName } from './boot.js'
+import { claimOf, type ClaimedRows } from './claimed-row.js'
 import type { Answer, FromResident, Op, OpName, ResidentData } from './messages.js'
 import type { SqliteDurability } from './schema.js'
 
@@ -46,7 +47,7 @@ export function sqliteQueue(options: SqliteQueueOptions): QueueDriver {
     const sent = !line.isClosed()
     if (waits) claimsWaiting++
     try {
-      return await call<Claim>((ref) => ({ op: 'claim', ref, request, replaces }))
+      return claimOf(await call<ClaimedRows>((ref) => ({ op: 'claim', ref, request, replaces })))
     } catch (error) {
       // a claim that still waited when the queue was closed has nothing to lose
       if (sent && line.isClosed()) return { deliveries: [], suspects: 0 }
@@ -119,6 +120,11 @@ function createLine() {
   let batch: Op[] = []
   let last = 0
 
+  /** One tick later than what calls do at the tick's end: the claim after a settle travels with it, and is met in the same transaction. */
+  function flushSoon(): void {
+    process.nextTick(flush)
+  }
+
   function flush(): void {
     if (batch.length === 0) return
     const ops = batch
@@ -132,7 +138,7 @@ function createLine() {
       const ref = ++last
       calls.set(ref, { resolve: resolveCall, reject })
       const waiting = batch.push(make(ref))
-      if (waiting === 1) setImmediate(flush)
+      if (waiting === 1) process.nextTick(flushSoon)
       if (waiting === FULL_BATCH) flush()
       if (calls.size === 1) port.ref()
     })

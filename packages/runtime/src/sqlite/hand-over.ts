@@ -1,6 +1,7 @@
 import type { ClaimRequest } from '../queue.js'
-import type { Delivery, NewTask } from '../task.js'
-import { fenceText, prepareArrays, type StoreBase } from './base.js'
+import type { NewTask } from '../task.js'
+import { prepareArrays, type StoreBase } from './base.js'
+import { type ClaimedRow, handedOverRow } from './claimed-row.js'
 
 /**
  * Handing over: a task that is submitted while a claim waits for it, with nothing before it in the queue, is stored as running at once: one
@@ -11,7 +12,7 @@ import { fenceText, prepareArrays, type StoreBase } from './base.js'
 export interface HandOver {
   readonly owner: string
   readonly leaseUntil: number
-  readonly deliveries: readonly Delivery[]
+  readonly rows: readonly ClaimedRow[]
   takes(task: NewTask, now: number): boolean
   took(task: NewTask, seq: number, now: number): void
 }
@@ -38,20 +39,20 @@ export function createHandOver(base: StoreBase, isPaused: (type: string) => bool
   return function prepare(request: ClaimRequest, tasks: readonly NewTask[]): HandOver | null {
     if (request.alone || !fits(request, tasks) || !nothingBefore(request)) return null
     const versions = new Map(request.wants.map((want) => [want.type, want.versions]))
-    const deliveries: Delivery[] = []
+    const rows: ClaimedRow[] = []
     const leaseUntil = clock.monotonic() + limits.leaseMs
     return {
       owner,
       leaseUntil,
-      deliveries,
+      rows,
       takes: ({ type, version, runAt, expiresAt }, now) =>
         runAt <= now &&
         (expiresAt === null || expiresAt > now) &&
         (versions.get(type)?.includes(version) ?? false),
       took(task, seq, now) {
-        const fence = fenceText({ seq, delivery: 1 })
-        inHand.set(fence, { type: task.type, version: task.version })
-        deliveries.push(deliveryOf(task, { fence, now, leaseUntil }))
+        const row = handedOverRow(task, { seq, now, leaseUntil })
+        inHand.set(row.fence, { type: task.type, version: task.version })
+        rows.push(row)
       },
     }
   }
@@ -62,44 +63,4 @@ function fits({ wants, max }: ClaimRequest, tasks: readonly NewTask[]): boolean 
   const left = new Map(wants.map(({ type, free }) => [type, free]))
   for (const { type } of tasks) left.set(type, (left.get(type) ?? Number.POSITIVE_INFINITY) - 1)
   return [...left.values()].every((free) => free >= 0)
-}
-
-function deliveryOf(
-  task: NewTask,
-  { fence, now, leaseUntil }: { fence: string; now: number; leaseUntil: number },
-): Delivery {
-  const { id, type, version, payload, priority, runAt, maxAttempts, timeoutMs, expiresAt } = task
-  return {
-    fence,
-    leaseUntil,
-    charged: { attempts: 0, crashes: 0 },
-    checkpoint: null,
-    intact: true,
-    task: {
-      id,
-      type,
-      version,
-      payload,
-      priority,
-      runAt,
-      maxAttempts,
-      timeoutMs,
-      expiresAt,
-      status: 'running',
-      attempts: 0,
-      crashes: 0,
-      releases: 0,
-      snoozes: 0,
-      deliveries: 1,
-      cancelRequested: false,
-      progress: null,
-      result: null,
-      error: null,
-      failureReason: null,
-      log: [],
-      createdAt: now,
-      startedAt: now,
-      finishedAt: null,
-    },
-  }
 }

@@ -3,101 +3,109 @@ import type { ListFilter, QueueCounts, TaskPage } from '../queue.js'
 import type { FailureReason, LogLine, Task, TaskStatus } from '../task.js'
 import { asArray, prepareArrays, type StoreBase } from './base.js'
 
-/** In the order of `createReadTask`. Tables: tasks AS t, bodies AS b, reports AS r (left joined). */
+/** In the order of `readTask`. Tables: tasks AS t, bodies AS b, reports AS r (left joined). */
 export const TASK_COLUMNS = `
   t.id, t.type, t.version, b.payload, t.priority, t.run_at, t.max_attempts, t.timeout_ms, t.expires_at, t.attempts, t.crashes, t.releases,
   t.snoozes, t.deliveries, t.status, t.cancel_requested, r.done, r.total, r.note, t.result, t.error_code, t.error_message,
   t.failure_reason, r.log, t.created_at, t.started_at, t.finished_at`
 
-/** The one place that knows the order of TASK_COLUMNS. */
-export function createReadTask(): (row: readonly unknown[]) => Task {
-  return (row) => {
-    const [
-      id,
-      type,
-      version,
-      payload,
-      priority,
-      runAt,
-      maxAttempts,
-      timeoutMs,
-      expiresAt,
-      attempts,
-      crashes,
-      releases,
-    ] = row as [
-      string,
-      string,
+/** Where in TASK_COLUMNS what a claim changes or compares stands. */
+export const TASK_COLUMN = {
+  attempts: 9,
+  crashes: 10,
+  deliveries: 13,
+  status: 14,
+  startedAt: 25,
+  length: 27,
+} as const
+
+/** A row's columns, in the order of TASK_COLUMNS, as a task. */
+export function readTask(row: readonly unknown[]): Task {
+  const [
+    id,
+    type,
+    version,
+    payload,
+    priority,
+    runAt,
+    maxAttempts,
+    timeoutMs,
+    expiresAt,
+    attempts,
+    crashes,
+    releases,
+  ] = row as [
+    string,
+    string,
+    number,
+    string,
+    number,
+    number,
+    number,
+    number | null,
+    number | null,
+    number,
+    number,
+    number,
+  ]
+  const [snoozes, deliveries, status, cancelRequested, done, total, note, result, errorCode, errorMessage] =
+    row.slice(12, 22) as [
       number,
-      string,
       number,
-      number,
+      TaskStatus,
       number,
       number | null,
       number | null,
-      number,
-      number,
-      number,
-    ]
-    const [snoozes, deliveries, status, cancelRequested, done, total, note, result, errorCode, errorMessage] =
-      row.slice(12, 22) as [
-        number,
-        number,
-        TaskStatus,
-        number,
-        number | null,
-        number | null,
-        string | null,
-        string | null,
-        string | null,
-        string,
-      ]
-    const [failureReason, log, createdAt, startedAt, finishedAt] = row.slice(22, 27) as [
-      FailureReason | null,
       string | null,
-      number,
-      number | null,
-      number | null,
+      string | null,
+      string | null,
+      string,
     ]
-    return {
-      id,
-      type,
-      version,
-      payload,
-      priority,
-      runAt,
-      maxAttempts,
-      timeoutMs,
-      expiresAt,
-      attempts,
-      crashes,
-      releases,
-      snoozes,
-      deliveries,
-      status,
-      cancelRequested: cancelRequested === 1,
-      progress: done === null ? null : { done, total, note },
-      result,
-      error: errorCode === null ? null : { code: errorCode, message: errorMessage },
-      failureReason,
-      log: log === null ? [] : (JSON.parse(log) as LogLine[]),
-      createdAt,
-      startedAt,
-      finishedAt,
-    }
+  const [failureReason, log, createdAt, startedAt, finishedAt] = row.slice(22, 27) as [
+    FailureReason | null,
+    string | null,
+    number,
+    number | null,
+    number | null,
+  ]
+  return {
+    id,
+    type,
+    version,
+    payload,
+    priority,
+    runAt,
+    maxAttempts,
+    timeoutMs,
+    expiresAt,
+    attempts,
+    crashes,
+    releases,
+    snoozes,
+    deliveries,
+    status,
+    cancelRequested: cancelRequested === 1,
+    progress: done === null ? null : { done, total, note },
+    result,
+    error: errorCode === null ? null : { code: errorCode, message: errorMessage },
+    failureReason,
+    log: log === null ? [] : (JSON.parse(log) as LogLine[]),
+    createdAt,
+    startedAt,
+    finishedAt,
   }
 }
 
-const FROM = 'FROM tasks AS t JOIN bodies AS b ON b.seq = t.seq LEFT JOIN reports AS r ON r.seq = t.seq'
+export const FROM_TASKS =
+  'FROM tasks AS t JOIN bodies AS b ON b.seq = t.seq LEFT JOIN reports AS r ON r.seq = t.seq'
 
 /** Reading. Runs outside a transaction; each answer is of one moment. */
 export function createReader({ db }: StoreBase) {
-  const readTask = createReadTask()
-  const one = prepareArrays(db, `SELECT ${TASK_COLUMNS} ${FROM} WHERE t.id = ?`)
+  const one = prepareArrays(db, `SELECT ${TASK_COLUMNS} ${FROM_TASKS} WHERE t.id = ?`)
   const pageOf = (where: string) =>
     prepareArrays(
       db,
-      `SELECT ${TASK_COLUMNS}, t.seq ${FROM} WHERE t.seq < ? ${where} ORDER BY t.seq DESC LIMIT ?`,
+      `SELECT ${TASK_COLUMNS}, t.seq ${FROM_TASKS} WHERE t.seq < ? ${where} ORDER BY t.seq DESC LIMIT ?`,
     )
   const pages = {
     all: pageOf(''),

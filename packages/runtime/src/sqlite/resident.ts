@@ -9,7 +9,8 @@ import { crashPoint } from '../crash-point.js'
 import { toWire } from '../error-wire.js'
 import { isWorkerError, type WorkerError } from '../errors.js'
 import type { Resident, ResidentContext } from '../keeper/resident.js'
-import type { Claim, ClaimRequest, Wake } from '../queue.js'
+import type { ClaimRequest, Wake } from '../queue.js'
+import { type ClaimedRows, NOTHING_CLAIMED } from './claimed-row.js'
 import { settleBlocked } from './blocked.js'
 import type { HandOver } from './hand-over.js'
 import type { Answer, FromResident, Op, ResidentData } from './messages.js'
@@ -72,10 +73,10 @@ function serve(store: Store, data: ResidentData, { port, clock, log }: ResidentC
       if (op.op !== 'claim') continue
       const { waitMs = 0 } = op.request
       const replaced = waiting !== null
-      answerWaiting(answers, { value: EMPTY })
+      answerWaiting(answers, { value: NOTHING_CLAIMED })
       if (waitMs === 0) atOnce.push(op)
       // the claim that it was to replace has been answered: that answer is on its way, and the caller will claim again
-      else if (op.replaces && !replaced) answers.push({ ref: op.ref, value: EMPTY })
+      else if (op.replaces && !replaced) answers.push({ ref: op.ref, value: NOTHING_CLAIMED })
       else waiting = { ref: op.ref, request: op.request, until: clock.monotonic() + waitMs }
     }
     return atOnce
@@ -90,10 +91,10 @@ function serve(store: Store, data: ResidentData, { port, clock, log }: ResidentC
     )
   }
 
-  function claimWaiting(): Claim | null {
+  function claimWaiting(): ClaimedRows | null {
     if (!waiting) return null
     const claim = store.claim(waiting.request)
-    const answered = claim.deliveries.length > 0 || claim.suspects > 0 || clock.monotonic() >= waiting.until
+    const answered = claim.rows.length > 0 || claim.suspects > 0 || clock.monotonic() >= waiting.until
     return answered ? claim : null
   }
 
@@ -118,8 +119,8 @@ function serve(store: Store, data: ResidentData, { port, clock, log }: ResidentC
         values: writes.map((op) => attempt(() => writeOp(store, op, load, drain))),
         claims: claims.map((op) => store.claim(op.request)),
         waiting:
-          handOver && handOver.deliveries.length > 0
-            ? { deliveries: handOver.deliveries, suspects: 0 }
+          handOver && handOver.rows.length > 0
+            ? { rows: handOver.rows, suspects: 0 }
             : claimWaiting(),
       }
     })
@@ -219,8 +220,6 @@ function serve(store: Store, data: ResidentData, { port, clock, log }: ResidentC
   }
 }
 
-const EMPTY: Claim = { deliveries: [], suspects: 0 }
-
 const isSubmit = (op: WriteOp) => op.op === 'submit'
 
 /** Writes after which a task may be ready that was not before. */
@@ -229,8 +228,8 @@ function makesReady(op: WriteOp): boolean {
   return op.op === 'replay' || op.op === 'resume'
 }
 
-function noteCrashPoints(claim: Claim | null, writes: readonly WriteOp[]): void {
-  if (claim && claim.deliveries.length > 0) crashPoint('after_claim')
+function noteCrashPoints(claim: ClaimedRows | null, writes: readonly WriteOp[]): void {
+  if (claim && claim.rows.length > 0) crashPoint('after_claim')
   if (writes.some((op) => op.op === 'settle')) crashPoint('after_settle')
 }
 
