@@ -79,7 +79,7 @@ export function setPragmas(db: DatabaseSync, durability: SqliteDurability): void
   const wanted = [
     ['journal_mode', 'WAL', 'wal'],
     ['synchronous', durability === 'power' ? 'FULL' : 'NORMAL', durability === 'power' ? 2 : 1],
-    ['wal_autocheckpoint', '1000', 1000],
+    ['wal_autocheckpoint', '4000', 4000],
     ['journal_size_limit', String(64 * 1024 * 1024), 64 * 1024 * 1024],
     ['cache_size', '-32768', -32768],
     ['foreign_keys', 'OFF', 0],
