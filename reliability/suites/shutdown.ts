@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Task } from '@mcp-worker/runtime'
 import { createArena, type Arena } from '../arena.ts'
 import { checkHistory } from '../check.ts'
+import { createDiskProbe } from '../disk-probe.ts'
 import type { Lab } from '../lab.ts'
 import { createRandom, seedOf } from '../random.ts'
 import { p50AndMax, tryCase, type Suite } from '../suite.ts'
@@ -149,23 +150,26 @@ async function stopInTime(
   worker: WorkerProcess,
   timeoutMs: number,
   codes: readonly number[],
-  { tookMs, exits }: Around,
+  { lab, tookMs, exits }: Around,
 ): Promise<string[]> {
+  const probe = createDiskProbe(lab.dir)
   const sentAt = worker.signal('SIGTERM')
   const late = sleep(timeoutMs + 10 * BEYOND_MS, null, { ref: false })
   const exit = await Promise.race([worker.exited, late])
   const took = (exit?.at ?? monotonicMs()) - sentAt
+  const disk = `(the disk's longest fsync meanwhile: ${Math.round(probe.stop())} ms)`
   tookMs.push(took)
   const end = exit === null ? 'none' : String(exit.code ?? exit.signal)
   exits[end] = (exits[end] ?? 0) + 1
   const wrong: string[] = []
-  if (took > timeoutMs + BEYOND_MS)
-    wrong.push(
-      `P8 ${worker.name}: ended ${Math.round(took)} ms after SIGTERM, allowed ${timeoutMs} + ${BEYOND_MS}`,
-    )
+  if (took > timeoutMs + BEYOND_MS) {
+    const allowed = `${timeoutMs} + ${BEYOND_MS}`
+    wrong.push(`P8 ${worker.name}: ended ${Math.round(took)} ms after SIGTERM, allowed ${allowed} ${disk}`)
+  }
   if (exit === null) worker.signal('SIGKILL')
-  else if (!codes.includes(exit.code ?? -1))
-    wrong.push(`P8 ${worker.name}: exit ${end}, expected ${codes.join(' or ')}`)
+  else if (!codes.includes(exit.code ?? -1)) {
+    wrong.push(`P8 ${worker.name}: exit ${end}, expected ${codes.join(' or ')} ${disk}`)
+  }
   return wrong
 }
 
