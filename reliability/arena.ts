@@ -44,7 +44,7 @@ export interface Arena {
   dispose(): Promise<void>
 }
 
-export type LogRecord = Readonly<Record<string, unknown>> & { readonly event: string }
+type LogRecord = Readonly<Record<string, unknown>> & { readonly event: string }
 
 const DEFAULTS: Omit<ProgramConfig, 'dir' | 'queueDir' | 'ledger'> = {
   role: 'all',

@@ -1,8 +1,8 @@
 import type { Lab } from './lab.ts'
 
-export type Size = 'ci' | 'release'
+type Size = 'ci' | 'release'
 
-export interface SuiteOptions {
+interface SuiteOptions {
   readonly seed: number
   readonly size: Size
   /** Asked for on the command line; null: what the size says. */
@@ -14,7 +14,7 @@ export interface SuiteOptions {
   readonly note: (line: string) => void
 }
 
-export interface SuiteResult {
+interface SuiteResult {
   /** Figures of the run, as measured. */
   readonly counts: Readonly<Record<string, unknown>>
   readonly cases: readonly Case[]

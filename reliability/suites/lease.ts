@@ -193,7 +193,7 @@ export async function waitForFinal(worker: WorkerProcess, id: string, withinMs =
   }, withinMs)
 }
 
-export async function waitUntil(holds: () => boolean | Promise<boolean>, withinMs = WAIT_MS): Promise<void> {
+async function waitUntil(holds: () => boolean | Promise<boolean>, withinMs = WAIT_MS): Promise<void> {
   for (const end = performance.now() + withinMs; !(await holds()); await sleep(20)) {
     if (performance.now() > end)
       throw new Error(`waited ${withinMs} ms in vain for ${holds.toString().replaceAll(/\s+/g, ' ')}`)
