@@ -118,10 +118,7 @@ function serve(store: Store, data: ResidentData, { port, clock, log }: ResidentC
       return {
         values: writes.map((op) => attempt(() => writeOp(store, op, load, drain))),
         claims: claims.map((op) => store.claim(op.request)),
-        waiting:
-          handOver && handOver.rows.length > 0
-            ? { rows: handOver.rows, suspects: 0 }
-            : claimWaiting(),
+        waiting: handOver && handOver.rows.length > 0 ? { rows: handOver.rows, suspects: 0 } : claimWaiting(),
       }
     })
     commitMs = performance.now() - startedAt
