@@ -258,6 +258,19 @@ test('kills a thread whose handler hears but does not stop, after the grace', as
   expect(await performing).toEqual({ kind: 'aborted', reason: 'shutdown', killed: true })
 })
 
+test('gives no task to a thread that is being killed, even where its handler ended in the same moment', async () => {
+  const { host } = await started()
+  for (let round = 0; round < 24; round++) {
+    // it ends some moments before, while, or after it is killed
+    const told = testWork('sleeps', round % 4, { graceMs: 0 })
+    const performing = host.perform(told.work)
+    await told.begun
+    told.abort('lease_lost')
+    await performing
+    expect(await performed(host, 'echo')).toMatchObject({ kind: 'succeeded' })
+  }
+})
+
 test('leaves the grace to a handler that hears', async () => {
   const { host } = await started()
   const told = testWork('sleeps', 400, { graceMs: 60_000 })

@@ -21,6 +21,7 @@ export interface ThreadLink {
   readonly ready: Promise<void>
   /** Resolves when the thread has ended, after all that it still said was heard. */
   readonly died: Promise<Death>
+  /** False from the moment that it was told to end: it must not be given work then. */
   alive(): boolean
   /** Throws a `DataCloneError` where the message cannot be cloned. */
   send(message: ToThread): void
@@ -64,7 +65,7 @@ export function startThread(plugin: Plugin, around: HostSurroundings, role: 'fro
   return {
     ready: thread.ready.promise,
     died,
-    alive: () => thread.alive,
+    alive: () => thread.alive && !thread.expected,
     send: thread.send,
     ask: (question) => ask(thread, question, plugin),
     listen: (listener) => void (thread.listener = listener),

@@ -13,7 +13,10 @@ export interface SqliteQueueOptions {
   readonly path: string
   /** `power` (default): an accepted task survives a power cut. `process`: a killed process; the last moments may be lost with the power. */
   readonly durability?: SqliteDurability
-  /** Submits are refused when the disk has less free space than this. Default 64 MiB. */
+  /**
+   * Submits are refused when the disk has less free space than this. Default 64 MiB. The write-ahead log and its checkpoint may take 32 MiB of it: less
+   * is no reserve.
+   */
   readonly reserveBytes?: number
 }
 
