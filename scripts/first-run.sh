@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 data=$(mktemp -d)
 pids=()
 cleanup() {
-  for pid in "${pids[@]}"; do kill -9 "$pid" 2>/dev/null || true; done
+  for pid in "${pids[@]}"; do kill -9 -- "$pid" 2>/dev/null || true; done
   rm -rf "$data"
 }
 trap cleanup EXIT
@@ -22,10 +22,10 @@ wait_ready() { # port of the metrics
   exit 1
 }
 
-# 1. the service as `npx -y pnpm@12 start` runs it
-DATA_DIR="$data/data" $node $worker start >"$data/log" 2>&1 &
-pid=$!
-pids+=("$pid")
+# 1. the README's first command, in a process group of its own
+DATA_DIR="$data/data" setsid npx -y pnpm@12 start >"$data/log" 2>&1 &
+group=$!
+pids+=("-$group")
 wait_ready 9090
 $node $worker submit vector_index @examples/docs.json --wait >"$data/submitted.json"
 grep -q '"status":"succeeded"' "$data/submitted.json"
@@ -41,11 +41,11 @@ grep -q 'Share prices' "$data/curl.log"
 curl -fsS http://localhost:9090/metrics >"$data/metrics"
 grep -q '^mcp_worker_health 1' "$data/metrics"
 
-# 3. SIGTERM: drained, exit 0
-kill -TERM "$pid"
-code=0
-wait "$pid" || code=$?
-[ "$code" -eq 0 ] || { echo "SIGTERM: expected exit 0, got $code" >&2; tail -5 "$data/log" >&2; exit 1; }
+# 3. Ctrl-C, which goes to the whole group: drained
+kill -INT -- "-$group"
+for _ in $(seq 1 150); do grep -q '"event":"stopped"' "$data/log" && break; sleep 0.2; done
+grep -q '"exit_code":0,"event":"stopped"' "$data/log" || { echo 'Ctrl-C: not drained' >&2; tail -5 "$data/log" >&2; exit 1; }
+wait "$group" || true
 
 # 4. the plugin of your own: in a service of your own, and in ours by its configuration file
 QUEUE_FILE="$data/embedded.db" $node examples/embedded.ts >/dev/null
@@ -56,6 +56,8 @@ wait_ready 9090
 $node $worker submit word_count '{"texts":["durable by default","a joy to write against"]}' --wait >"$data/words.json"
 grep -q '"words":5' "$data/words.json"
 kill -TERM "$pid"
-wait "$pid"
+code=0
+wait "$pid" || code=$?
+[ "$code" -eq 0 ] || { echo "SIGTERM: expected exit 0, got $code" >&2; tail -5 "$data/log" >&2; exit 1; }
 $node scripts/readme-examples.ts check
 echo 'first run ok'
