@@ -70,7 +70,7 @@ const waiting = read<WaitingResult>('waiting')
 
 const text = `# Benchmarks
 
-Made by \`pnpm bench\`, \`pnpm bench --pickup\`, \`pnpm bench --waiting 1000000\` and \`node bench/write-docs.ts\`. Trust the ratios, not the absolutes: all engines of a
+Made by \`pnpm bench\`, \`pnpm bench --pickup\`, \`pnpm bench --waiting N\` and \`node bench/write-docs.ts\`. Trust the ratios, not the absolutes: all engines of a
 table ran in one run on one machine.
 
 ## Whole cycles
