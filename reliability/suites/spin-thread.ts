@@ -34,28 +34,12 @@ const LEAST_SHARE = 0.9
 const KILLED_WITHIN_MS = 2500
 const MISDEEDS_AT_ONCE = 2
 
-const TRIALS = 3
-const OF_THE_RATE = /^P10 |too loaded to tell$/
-
-/**
- * Rates of three seconds on a machine of two cores are noisy: of three trials one must keep the canaries' rate. A thread that really stops them stops them
- * in all three. Any other violation counts at once.
- */
+/** Canaries before; then the same with misdeeds beside them, in the same process. */
 export async function misbehave(
   lab: Lab,
   misdeed: Misdeed,
   figures: Record<string, unknown>[],
 ): Promise<string[]> {
-  let wrong: string[] = []
-  for (let trial = 1; trial <= TRIALS; trial++) {
-    wrong = await tryMisdeed(lab, misdeed, figures)
-    if (!wrong.some((violation) => OF_THE_RATE.test(violation))) break
-  }
-  return wrong
-}
-
-/** Canaries before; then the same with misdeeds beside them, in the same process. */
-async function tryMisdeed(lab: Lab, misdeed: Misdeed, figures: Record<string, unknown>[]): Promise<string[]> {
   const arena = createArena(lab, lab.folder(misdeed.type), {
     plugins: ['spin', 'inline-spin'],
     concurrency: 4,
