@@ -1,5 +1,8 @@
 import { z } from 'zod'
 
+/** The longest that a timer of Node takes; it would fire at once on more. */
+const maxTimerMs = 2_147_483_647
+
 const builtinOptions = z.strictObject({
   engine: z
     .literal('builtin')
@@ -44,18 +47,20 @@ const openAiOptions = z.strictObject({
   concurrency: z.int().min(1).max(64).default(4).describe('Requests under way at one time.'),
   requestsPerMinute: z
     .number()
-    .positive()
+    .min(0.1)
     .optional()
     .describe('Requests started per minute; absent: no limit.'),
   maxAttempts: z.int().min(1).max(20).default(5).describe('Tries per request, the first included.'),
   maxRetryWaitMs: z
     .int()
     .min(0)
+    .max(maxTimerMs)
     .default(30_000)
     .describe('The longest wait between two tries; a server that asks for more ends the call.'),
   requestTimeoutMs: z
     .int()
     .min(1)
+    .max(maxTimerMs)
     .default(60_000)
     .describe('For one try, from its start to the end of the answer.'),
 })

@@ -66,14 +66,21 @@ function createSlots(count: number) {
   return { take, giveBack }
 }
 
+/** Requests wait one behind the other; one that is aborted meanwhile uses up no start. */
 function createSpacing(requestsPerMinute: number | undefined, clock: Clock) {
   const spacingMs = requestsPerMinute === undefined ? 0 : 60_000 / requestsPerMinute
+  const first = createSlots(1)
   let nextStart = Number.NEGATIVE_INFINITY
   return async (signal: AbortSignal): Promise<void> => {
     if (spacingMs === 0) return
-    const now = clock.now()
-    const start = Math.max(now, nextStart)
-    nextStart = start + spacingMs
-    if (start > now) await clock.sleep(start - now, signal)
+    await first.take(signal)
+    try {
+      const now = clock.elapsed()
+      const start = Math.max(now, nextStart)
+      if (start > now) await clock.sleep(start - now, signal)
+      nextStart = start + spacingMs
+    } finally {
+      first.giveBack()
+    }
   }
 }

@@ -106,6 +106,14 @@ describe('batches and limits', () => {
     await embedder.embed(numbered(4))
     expect(clock.sleeps).toEqual([1000, 1000, 1000])
   })
+
+  it('keeps that rate over all calls and lanes, and while somebody sets the wall clock', async () => {
+    const embedder = await open({ batchTexts: 1, concurrency: 3, requestsPerMinute: 60 })
+    await Promise.all([embedder.embed(numbered(2)), embedder.embed(numbered(1))])
+    clock.setWall(-86_400_000)
+    await embedder.embed(numbered(1))
+    expect(clock.sleeps).toEqual([1000, 1000, 1000])
+  })
 })
 
 describe('an abort', () => {
