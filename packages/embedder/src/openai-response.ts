@@ -57,6 +57,9 @@ function readItems({ body, excerpt }: Answer): unknown[] {
   try {
     json = JSON.parse(body)
   } catch {
+    // Python's own writer puts NaN into JSON; the same text would give it again
+    const number = /[[,]\s*(NaN|-?Infinity)\b/.exec(body)?.[1]
+    if (number !== undefined) throw invalid(`expected finite numbers, got ${number}`)
     // not as the cause: the parser's message quotes the body, secrets and all
     throw new EmbedderError(
       'RESPONSE_UNREADABLE',

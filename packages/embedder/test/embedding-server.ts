@@ -8,6 +8,7 @@ type Fault =
   | { kind: 'status'; status: number; body?: string; headers?: Record<string, string> }
   | { kind: 'drop' }
   | { kind: 'drop-mid-body' }
+  | { kind: 'stall-mid-body' }
   | { kind: 'hold' }
   | { kind: 'body'; body: string }
   | { kind: 'edit'; edit: (data: EmbeddingItem[]) => unknown[] }
@@ -127,9 +128,9 @@ function reply(response: ServerResponse, input: string[], fault: Fault | undefin
     (item, index) => ({ object: 'embedding', index, embedding: serverVector(item) }) as const,
   )
   const body = JSON.stringify({ object: 'list', data: fault?.kind === 'edit' ? fault.edit(data) : data })
-  if (fault?.kind === 'drop-mid-body') {
+  if (fault?.kind === 'drop-mid-body' || fault?.kind === 'stall-mid-body') {
     response.writeHead(200, { 'content-length': String(body.length) })
-    response.write(body.slice(0, 40), () => response.socket?.destroy())
+    response.write(body.slice(0, 40), () => fault.kind === 'drop-mid-body' && response.socket?.destroy())
     return
   }
   response.end(body)

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { openEmbedder } from '../src/open-embedder.js'
 import type { OpenAiOptions } from '../src/options.js'
 import { type EmbeddingServer, serverDimension, startEmbeddingServer } from './embedding-server.js'
 import { createInstantClock, type InstantClock } from './instant-clock.js'
@@ -83,6 +84,23 @@ describe('what may succeed later', () => {
     await server.hungUp
   })
 
+  it('includes an answer that does not end in time', async () => {
+    server.faults.push({ kind: 'stall-mid-body' })
+    const embedder = await open({ requestTimeoutMs: 30, maxAttempts: 1 })
+    const error = await failureOf(embedder.embed(['one']))
+    expect(error).toMatchObject({ code: 'REQUEST_TIMEOUT', retryable: true })
+  })
+
+  it('is not tried before the time that the server asked for, by the system clock', async () => {
+    server.faults.push({ kind: 'status', status: 429, headers: { 'retry-after': '0.2' } })
+    const { baseUrl } = server
+    const embedder = await openEmbedder({ engine: 'openai', baseUrl, model: 'm', dimension: serverDimension })
+    const before = performance.now()
+    expect(await embedder.embed(['one'])).toEqual(['one'].map(unitVector))
+    expect(performance.now() - before).toBeGreaterThanOrEqual(199)
+    expect(server.requests).toHaveLength(2)
+  })
+
   it('includes a server that is not there', async () => {
     await server[Symbol.asyncDispose]()
     const embedder = await open({ maxAttempts: 2 })
@@ -118,14 +136,20 @@ describe('what cannot succeed later', () => {
     expect(error.message).toContain('expected vectors of 16 components, got one of 8')
   })
 
-  it('is an answer with too few vectors, twice the same, or one for no text', async () => {
+  it('is an answer with too few vectors, too many, twice the same, or one for no text', async () => {
     server.faults.push(
       { kind: 'edit', edit: (data) => data.slice(1) },
+      { kind: 'edit', edit: (data) => [...data, ...data] },
       { kind: 'edit', edit: ([first]) => [first, first] },
       { kind: 'edit', edit: (data) => data.map((item) => ({ ...item, index: item.index + 1 })) },
     )
     const embedder = await open()
-    for (const problem of ['expected 2 vectors, got 1', 'got two', 'from 0 to 1, got 2']) {
+    for (const problem of [
+      'expected 2 vectors, got 1',
+      'expected 2 vectors, got 4',
+      'got two',
+      'from 0 to 1, got 2',
+    ]) {
       const error = await failureOf(embedder.embed(['one', 'two']))
       expect(error).toMatchObject({ code: 'RESPONSE_INVALID', retryable: false })
       expect(error.message).toContain(problem)
@@ -141,6 +165,20 @@ describe('what cannot succeed later', () => {
       expect(await failureOf(embedder.embed(['one']))).toMatchObject({ code: 'RESPONSE_INVALID' })
     }
   })
+
+  it.each(['1e999', '-1e999', '1e39', 'NaN', 'Infinity', '-Infinity'])(
+    'is a vector with %s, which is no finite float32',
+    async (number) => {
+      const numbers = [number, ...Array.from({ length: serverDimension - 1 }, () => '0.5')].join(', ')
+      const item = `{"object": "embedding", "index": 0, "embedding": [${numbers}]}`
+      server.faults.push({ kind: 'body', body: `{"object": "list", "data": [${item}]}` })
+      const embedder = await open()
+      const error = await failureOf(embedder.embed(['one']))
+      expect(error).toMatchObject({ code: 'RESPONSE_INVALID', retryable: false })
+      expect(error.message).toContain('expected finite numbers')
+      expect(server.requests).toHaveLength(1)
+    },
+  )
 
   it('is JSON that is no answer of this API', async () => {
     const embedder = await open()
