@@ -96,16 +96,6 @@ describe('vectors', () => {
     expect(long).toEqual(short)
   })
 
-  it('bring paraphrases to their document first for at least 80 in 100', async () => {
-    const documents = await embedder.embed(pairs.map(({ document }) => document))
-    const queries = await embedder.embed(pairs.map(({ paraphrase }) => paraphrase))
-    const right = queries.filter((query, index) => {
-      const scores = documents.map((document) => dot(query, document))
-      return scores.indexOf(Math.max(...scores)) === index
-    })
-    expect(right.length / pairs.length).toBeGreaterThanOrEqual(0.8)
-  })
-
   it('keep a misspelt or inflected unknown word near the word', async () => {
     const [word, misspelt, other] = await embedder.embed(['kubectlctl', 'kubectctl', 'zanzibarite'])
     expect(dot(word, misspelt)).toBeGreaterThan(dot(word, other) + 0.1)
