@@ -1,7 +1,9 @@
 import { defineConfig } from 'tsup'
 
 export default defineConfig({
-  entry: ['src/index.ts'],
+  // file by file: dist mirrors src
+  entry: ['src/**/*.ts'],
+  bundle: false,
   format: ['esm'],
   target: 'node22',
   // tsup strips `node:` by default, which breaks `node:sqlite`

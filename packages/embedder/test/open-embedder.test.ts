@@ -14,6 +14,13 @@ const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8')
 // the formatter pads tables
 const unpadded = readme.replaceAll(/ +/g, ' ')
 
+/** The rows of the first table under a heading. */
+function rowsUnder(heading: string): string[] {
+  const [, section = ''] = unpadded.split(`\n${heading}\n`)
+  const [, ...rows] = /(\|.*\n)+/.exec(section)?.[0].trim().split('\n') ?? []
+  return rows.slice(1)
+}
+
 interface OptionSchema {
   description?: string
   default?: unknown
@@ -82,21 +89,24 @@ describe('errors', () => {
 })
 
 describe('the README', () => {
-  it('has a row for every option, with its default and its description', () => {
+  it('has a row for every option and no other, with its default and its description', () => {
     const schema = z.toJSONSchema(embedderOptions, { io: 'input' }) as OptionsSchema
     const engines = schema.oneOf ?? schema.anyOf ?? []
     expect(engines).toHaveLength(2)
-    for (const [name, option] of engines.flatMap(({ properties }) => Object.entries(properties))) {
-      if (name === 'engine') continue
+    const options = engines.flatMap(({ properties }) => Object.entries(properties))
+    const rows = options.flatMap(([name, option]) => {
+      if (name === 'engine') return []
       const fallback = option.default === undefined ? '' : `\`${JSON.stringify(option.default)}\` `
-      expect(unpadded).toContain(`| \`${name}\` | ${fallback.replaceAll('"', "'")}| ${option.description} |`)
-    }
+      return `| \`${name}\` | ${fallback.replaceAll('"', "'")}| ${option.description} |`
+    })
+    expect(rowsUnder('### `openai`')).toEqual(rows)
   })
 
-  it('has a row for every error code, with its remedy', () => {
-    for (const [code, { retryable, remedy }] of Object.entries(embedderErrors)) {
-      expect(unpadded).toContain(`| \`${code}\` | ${retryable ? 'yes' : 'no'} | ${remedy} |`)
-    }
+  it('has a row for every error code and no other, with its remedy', () => {
+    const rows = Object.entries(embedderErrors).map(
+      ([code, { retryable, remedy }]) => `| \`${code}\` | ${retryable ? 'yes' : 'no'} | ${remedy} |`,
+    )
+    expect(rowsUnder('## Errors')).toEqual(rows)
   })
 
   it('shows an example that does what it says', async () => {
