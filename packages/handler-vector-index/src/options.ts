@@ -1,5 +1,6 @@
 import { embedderOptions } from '@mcp-worker/embedder'
 import { z } from 'zod'
+import { sqliteStoreOptions } from './sqlite/options.js'
 
 /** How a text is cut: `size` and `overlap` in characters (UTF-16 code units). */
 export const chunkSchema = z
@@ -14,22 +15,31 @@ export const chunkSchema = z
 
 export type ChunkOptions = z.output<typeof chunkSchema>
 
-/** What `vectorIndex({…})` takes. Everything has a default. */
+/** One member per engine: an object schema in the engine's folder, told apart by its literal `engine`. */
+export const storeOptions = z.discriminatedUnion('engine', [sqliteStoreOptions])
+
+export type StoreOptions = z.output<typeof storeOptions>
+
+/** What `vectorIndex({…})` takes. Everything has a default. camelCase, as all of the worker's configuration; payloads are snake_case. */
 export const optionsSchema = z.strictObject({
-  /** The SQLite file. Default: `vectors.db` in the plugin's folder under DATA_DIR. */
-  path: z.string().min(1).optional(),
-  /** What turns texts into vectors. Default: the built-in engine, which needs no network. */
-  embedder: embedderOptions.prefault({ engine: 'builtin' }),
-  /** The folder that `documents_ref` names files in. Without it `documents_ref` is refused. */
-  documents_root: z.string().min(1).optional(),
-  /** For payloads that do not say otherwise. */
-  chunk: chunkSchema.prefault({}),
-  /** In characters; longer texts fail with DOCUMENT_TOO_LARGE. */
-  max_text_length: z.int().min(1).max(4_000_000).default(1_000_000),
-  /** Vectors kept in memory by each thread that searches; a collection that does not fit is read from the file at each search. */
-  search_memory_mb: z.int().min(0).max(65_536).default(512),
-  /** How long a write waits for other writers of the file until the task is retried. */
-  busy_timeout_ms: z.int().min(0).max(600_000).default(30_000),
+  store: storeOptions.prefault({ engine: 'sqlite' }).describe('Where vectors live.'),
+  embedder: embedderOptions
+    .prefault({ engine: 'builtin' })
+    .describe('What turns texts into vectors: options of `@mcp-worker/embedder`.'),
+  documentsRoot: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('The folder that `documents_ref` names files in. Without it `documents_ref` is refused.'),
+  chunk: chunkSchema
+    .prefault({})
+    .describe('How texts of a new collection are cut, if the payload does not say: `{size, overlap}`.'),
+  maxTextLength: z
+    .int()
+    .min(1)
+    .max(4_000_000)
+    .default(1_000_000)
+    .describe('In characters; longer texts fail with DOCUMENT_TOO_LARGE.'),
 })
 
 export type VectorIndexOptions = z.output<typeof optionsSchema>

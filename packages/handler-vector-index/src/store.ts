@@ -1,32 +1,138 @@
+import type { ChunkOptions } from './options.js'
 import type { Filter } from './payload.js'
 
 /**
- * The port to where vectors live. One file per engine; all pass the suite in test/store-suite.ts. All methods may reject with a
- * `RetryableError` (`STORE_BUSY`, `STORE_UNAVAILABLE`, `STORE_FULL`), a `NonRetryableError` (`STORE_CORRUPT`), or the signal's reason.
+ * The port to where vectors live. One folder per engine (`sqlite/`, …); all pass the suite in test/store-suite.ts, and what an engine cannot do is a
+ * field of its `capabilities`, by which the suite names what it skips.
+ *
+ * A **collection** is found under its name and has one **current generation**: documents with their chunks, all of one embedder and dimension.
+ * A reindex **builds** a second generation beside it, which nobody sees until `promote` puts it in the current one's place at once. The old one,
+ * and all of a dropped collection, is **waste** until `purge` has removed it.
+ *
+ * ```
+ *  write (first) ──► current ──► promote of another, drop ──► waste ──► purge
+ *  build ──► building ──► promote ──► current
+ *                └──► build with another spec, drop, forsaken for a day ──► waste
+ * ```
+ *
+ * Every method may reject with the signal's reason, or with
+ * - `RetryableError`: `STORE_BUSY` (locked, rate limit: with the `delayMs` it asked for), `STORE_UNAVAILABLE` (cannot be reached, timed out, an
+ *   answer that makes no sense; it may have been done), `STORE_FULL`;
+ * - `NonRetryableError`: `STORE_CORRUPT` (damaged), `STORE_REFUSED` (credentials, rights, a setting), `STORE_FOREIGN`, `STORE_NEWER`, `STORE_OLDER`
+ *   (what is there was not made by this version);
+ * - what its own comment says.
+ *
+ * All calls may be repeated: a retried task does them again. Any number of stores in any number of processes may be open on the same place.
  */
 export interface VectorStore {
+  readonly capabilities: StoreCapabilities
+
+  // ── reading ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** By name. Without those that were dropped. */
   collections(): Promise<readonly CollectionInfo[]>
+  /** null: there is no such collection. */
   describe(collection: string): Promise<CollectionInfo | null>
-  /** The stored documents of these ids; absent ids are left out. */
+  /** The stored documents of these ids (at most 1,000); absent ids are left out, and so is everything where there is no such collection. */
   lookup(collection: string, ids: readonly string[]): Promise<ReadonlyMap<string, StoredDocument>>
+  /** As `lookup`, with all chunks in order. */
+  read(collection: string, ids: readonly string[]): Promise<ReadonlyMap<string, DocumentContent>>
   /**
-   * Writes a batch in one transaction, durable when it resolves: a reader sees all of a document's chunks, old or new, never both or none. Makes the
-   * collection at its first write. A document whose revision is not `seen` any more is left alone and named in `stale`; a batch whose
-   * embedder or dimension is not the collection's is stale as a whole.
+   * A page of the current generation's documents, in an order of the engine's own. Over all pages each document that was there from the first to the
+   * last comes exactly once; one that was written or deleted meanwhile at most once. No such collection: an empty last page.
    */
-  write(batch: BatchWrite, signal: AbortSignal): Promise<WriteAnswer>
-  /** Deletes at most `limit` documents in one transaction; those that are not there do not count. */
-  remove(target: RemoveTarget, limit: number, signal: AbortSignal): Promise<RemoveAnswer>
-  /** How many documents `remove` would delete in all. */
-  countTargets(target: RemoveTarget): Promise<number>
+  list(question: ListQuestion): Promise<DocumentPage>
   /**
-   * The `k` documents whose best chunk is nearest to the vector by cosine, best first; exact. Rejects with `COLLECTION_NOT_FOUND` or
-   * `DIM_MISMATCH` (permanent).
+   * The `k` documents whose best chunk is nearest to the vector by cosine, best first. Sees every write and delete that was acknowledged before. Rejects
+   * with `COLLECTION_NOT_FOUND` or `DIM_MISMATCH` (permanent).
    */
   search(question: SearchQuestion): Promise<readonly Hit[]>
+
+  // ── writing ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Writes a batch, durable when it resolves, in one transaction (`capabilities.transaction`): a reader sees all of a document's chunks, old or new, never
+   * both or none. Makes the collection at its first write. A document whose revision is not `seen` any more is left alone and named in `stale`;
+   * a batch whose embedder or dimension is not the collection's is stale as a whole. A document that is written or deleted loses its copy in a
+   * generation that is being built.
+   */
+  write(batch: BatchWrite, options: WriteOptions<WriteAnswer>): Promise<WriteAnswer>
+  /** Deletes at most `limit` documents in one transaction; those that are not there do not count. */
+  remove(target: RemoveTarget, limit: number, options: WriteOptions<RemoveAnswer>): Promise<RemoveAnswer>
+  /** How many documents `remove` would delete in all. */
+  countTargets(target: RemoveTarget): Promise<number>
+  /** The collection, and what is being built of it, are gone at once for everybody. Answers what it held; zeros where there was none. */
+  drop(collection: string, options: WriteOptions<RemoveAnswer>): Promise<RemoveAnswer>
+  /** What a `Mark` of this task left; null: nothing, or the engine keeps none. */
+  readMark(task: string): Promise<string | null>
+  /** Marks that nobody took away go by themselves after 30 days. */
+  dropMark(task: string): Promise<void>
+
+  // ── generations ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Begins a new generation of the collection, or answers the one that is being built where its spec is the same: a retried task goes on. One with another
+   * spec is given up for it. Rejects with `COLLECTION_NOT_FOUND`.
+   */
+  build(spec: GenerationSpec, options: { readonly signal: AbortSignal }): Promise<Build>
+  /**
+   * Puts copies into the generation that is being built, in one transaction; a copy that is there already is replaced. `stale`: the original is gone, or
+   * has another revision than `seen` by now. `gone`: this generation is not being built any more; nothing was written.
+   */
+  writeBuild(
+    batch: BuildWrite,
+    options: { readonly signal: AbortSignal },
+  ): Promise<WriteAnswer & { readonly gone: boolean }>
+  /**
+   * Swaps at once, if the generation has a copy of each document's present revision. `incomplete`: documents are missing; `list` with `missingFrom`
+   * names them. `promoted`: it is the current generation, also where it was so before the call. `gone`: it is neither built nor current any more.
+   * Metadata, source, version and revision of each document stay; a searcher sees the old generation up to the swap, then the new one.
+   */
+  promote(
+    collection: string,
+    generation: number,
+    options: { readonly signal: AbortSignal },
+  ): Promise<'promoted' | 'incomplete' | 'gone'>
+
+  // ── upkeep ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Removes at most about `limit` documents of waste in one transaction. 0: there is none left. Builds that were not written for a day are waste. */
+  purge(limit: number, options: { readonly signal: AbortSignal }): Promise<number>
+  /** One slice (at most about a second) of giving space back, or of the engine's own tidying. `left`: slices that are still to do, about. */
+  optimize(options: { readonly signal: AbortSignal }): Promise<{ readonly left: number }>
+  /** Bytes on the disk of all that the store holds, waste and logs included; null: the engine cannot say. */
+  size(): Promise<number | null>
+  /** What is wrong with the collection beyond its documents (`PROBLEMS` of verify.ts: counts, orphans, the engine's own check), the first 1,000. */
+  inspect(collection: string, options: { readonly signal: AbortSignal }): Promise<readonly Problem[]>
+  /**
+   * The share of the true `k` nearest documents that `search` finds, over `sample` stored vectors; null: `search` is exact, there is nothing to sample.
+   */
+  sampleRecall(
+    collection: string,
+    sample: { readonly vectors: number; readonly k: number },
+    options: { readonly signal: AbortSignal },
+  ): Promise<number | null>
   /** Resolves where the store can be read and written. */
-  ping(): Promise<void>
-  close(): void
+  ping(signal?: AbortSignal): Promise<void>
+  /** Waits for nothing that a task waits for: call it when all is done. */
+  close(): Promise<void>
+}
+
+/** What an engine promises beyond, or short of, the comments above. The suite checks what is claimed and names what it skips. */
+export interface StoreCapabilities {
+  readonly engine: string
+  /** `exact`: every vector is compared. `approximate`: an index answers; its recall is sampled. */
+  readonly search: 'exact' | 'approximate'
+  /** What one write makes visible at once: the whole batch, or each document by itself. */
+  readonly transaction: 'batch' | 'document'
+  /** Two writers that saw the same revision: exactly one of them gets through (`certain`), or both may (`likely`: looked at, then written). */
+  readonly staleness: 'certain' | 'likely'
+  /** Marks are stored with the effect they tell of; else `mark` is ignored. */
+  readonly marks: boolean
+  /** A document may be kept without a chunk (`writeBuild`); else it is left out of the new generation. */
+  readonly bareDocuments: boolean
+  /** Vectors come back bit by bit as they were written; else about so (normalised again, quantised). */
+  readonly exactVectors: boolean
 }
 
 export interface CollectionInfo {
@@ -34,6 +140,9 @@ export interface CollectionInfo {
   readonly dim: number
   /** The fingerprint's text, or `EXTERNAL_EMBEDDER`. */
   readonly embedder: string
+  /** How its texts were cut when the generation was begun; null: its first batch had none. */
+  readonly chunk: ChunkOptions | null
+  /** 1 for the first; a number is never used again for this name. */
   readonly generation: number
   /** Documents. */
   readonly count: number
@@ -44,39 +153,63 @@ export interface CollectionInfo {
 export const EXTERNAL_EMBEDDER = 'external'
 
 export interface StoredDocument {
-  /** New at every write of the document within its collection, and never used again. */
+  /** New at every write of the document, and never used again for a collection of this name. */
   readonly revision: number
   readonly sourceId: string | null
   readonly version: number | null
+  /** `contentHash` of identity.ts. */
   readonly contentHash: string
   /** Canonical JSON. */
   readonly metadata: string
 }
 
-export interface DocumentWrite extends Omit<StoredDocument, 'revision'> {
-  readonly id: string
-  /** The revision that was looked up; null: it was not there. */
-  readonly seen: number | null
-  /** null: the content stays as it is stored. */
-  readonly chunks: readonly ChunkWrite[] | null
-}
-
-export interface ChunkWrite {
+export interface Chunk {
   readonly text: string | null
   /** At unit length. */
   readonly vector: Float32Array
+}
+
+export interface DocumentContent extends StoredDocument {
+  /** How the chunks' texts make the whole text (chunk.ts), to be kept as it is; null: a ready vector. */
+  readonly joints: string | null
+  readonly chunks: readonly Chunk[]
+}
+
+export type NewContent = Pick<DocumentContent, 'contentHash' | 'joints' | 'chunks'>
+
+export interface DocumentWrite extends Pick<StoredDocument, 'sourceId' | 'version' | 'metadata'> {
+  readonly id: string
+  /** The revision that was looked up; null: it was not there. */
+  readonly seen: number | null
+  /** null: it stays as it is stored. */
+  readonly content: NewContent | null
 }
 
 export interface BatchWrite {
   readonly collection: string
   readonly embedder: string
   readonly dim: number
-  /** Each id once. */
+  /** Kept where this write makes the collection. */
+  readonly chunk: ChunkOptions | null
+  /** Each id once, at most 1,000. */
   readonly documents: readonly DocumentWrite[]
 }
 
 export interface WriteAnswer {
+  /** Ids. */
   readonly stale: ReadonlySet<string>
+}
+
+/** What a task wants to find again if it dies before it can say how far it came: stored in the transaction of the effect, or not at all. */
+export interface Mark<Answer> {
+  readonly task: string
+  /** Called within the transaction, with what the call is going to answer. */
+  readonly value: (answer: Answer) => string
+}
+
+export interface WriteOptions<Answer> {
+  readonly signal: AbortSignal
+  readonly mark?: Mark<Answer>
 }
 
 export interface RemoveTarget {
@@ -93,6 +226,58 @@ export interface RemoveAnswer {
   readonly chunks: number
 }
 
+export interface ListQuestion {
+  readonly collection: string
+  /** `next` of the page before; null: the first page. */
+  readonly after: string | null
+  readonly limit: number
+  /** Only documents of these sources. */
+  readonly sourceIds?: readonly string[]
+  /** Only documents of which this generation, which is being built, has no copy at their present revision. */
+  readonly missingFrom?: number
+}
+
+export interface ListedDocument {
+  readonly id: string
+  readonly sourceId: string | null
+  readonly revision: number
+  readonly contentHash: string
+  /** How many. */
+  readonly chunks: number
+}
+
+export interface DocumentPage {
+  readonly documents: readonly ListedDocument[]
+  /** null: this was the last page. */
+  readonly next: string | null
+}
+
+export interface GenerationSpec {
+  readonly collection: string
+  readonly embedder: string
+  readonly dim: number
+  readonly chunk: ChunkOptions | null
+}
+
+export interface Build {
+  readonly generation: number
+  /** Documents that it holds already. */
+  readonly count: number
+}
+
+export interface BuildWrite {
+  readonly collection: string
+  readonly generation: number
+  /** Each id once, at most 1,000. */
+  readonly documents: readonly BuildDocument[]
+}
+
+export interface BuildDocument extends NewContent {
+  readonly id: string
+  /** The revision of the original that this was made from. `chunks` may be empty: it could not be embedded, and will not be found. */
+  readonly seen: number
+}
+
 export interface SearchQuestion {
   readonly collection: string
   /** At unit length. */
@@ -107,4 +292,12 @@ export interface Hit {
   readonly text: string | null
   /** JSON text. */
   readonly metadata: string
+}
+
+export interface Problem {
+  /** The document; null: the collection as a whole. */
+  readonly id: string | null
+  readonly code: string
+  /** For people. */
+  readonly detail: string
 }

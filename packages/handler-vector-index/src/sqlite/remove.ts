@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite'
-import { type Condition, filterCondition } from './sqlite-filter.js'
-import type { RemoveAnswer, RemoveTarget } from './store.js'
+import { type Condition, filterCondition } from './filter.js'
+import type { RemoveAnswer, RemoveTarget } from '../store.js'
 
 /** The bodies of the transactions that delete documents and count what would be deleted. */
 export function createSqliteRemove(db: DatabaseSync) {

@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite'
-import { readKeys } from './sqlite-keys.js'
+import { readKeys } from './keys.js'
 
 /** The vectors of a collection as one row-major matrix, with the keys of its chunks and documents beside it. Rows are in the order of documents. */
 export interface Matrix {

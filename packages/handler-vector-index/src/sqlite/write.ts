@@ -1,6 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite'
-import type { BatchWrite, ChunkWrite, DocumentWrite, WriteAnswer } from './store.js'
-import { toBlob } from './vector.js'
+import type { BatchWrite, ChunkWrite, DocumentWrite, WriteAnswer } from '../store.js'
+import { toBlob } from '../vector.js'
 
 interface CollectionRow {
   readonly key: number

@@ -1,5 +1,5 @@
 import type { SQLInputValue } from 'node:sqlite'
-import type { Filter } from './payload.js'
+import type { Filter } from '../payload.js'
 
 /** A condition on `documents d`, with its parameters in order. */
 export interface Condition {

@@ -1,10 +1,10 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { NonRetryableError } from '@mcp-worker/runtime'
-import { filterCondition } from './sqlite-filter.js'
-import { readKeys } from './sqlite-keys.js'
-import type { Hit, SearchQuestion } from './store.js'
-import { createTopDocuments, type TopDocument, type TopDocuments } from './top-documents.js'
-import { dotRow } from './vector.js'
+import { filterCondition } from './filter.js'
+import { readKeys } from './keys.js'
+import type { Hit, SearchQuestion } from '../store.js'
+import { createTopDocuments, type TopDocument, type TopDocuments } from '../top-documents.js'
+import { dotRow } from '../vector.js'
 import { type CollectionState, createVectorCache, type Matrix } from './vector-cache.js'
 
 /** Exact search: every vector of the collection is compared. Runs within a read transaction. */

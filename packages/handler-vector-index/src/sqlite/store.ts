@@ -1,9 +1,9 @@
 import type { DatabaseSync } from 'node:sqlite'
-import { openSqliteConnection } from './sqlite-connection.js'
-import { createSqliteRemove } from './sqlite-remove.js'
-import { createSqliteSearch } from './sqlite-search.js'
-import { createSqliteWrite } from './sqlite-write.js'
-import type { CollectionInfo, StoredDocument, VectorStore } from './store.js'
+import { openSqliteConnection } from './connection.js'
+import { createSqliteRemove } from './remove.js'
+import { createSqliteSearch } from './search.js'
+import { createSqliteWrite } from './write.js'
+import type { CollectionInfo, StoredDocument, VectorStore } from '../store.js'
 
 export interface SqliteStoreOptions {
   readonly path: string

@@ -3,8 +3,8 @@ import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout } from 'node:timers/promises'
 import { NonRetryableError } from '@mcp-worker/runtime'
-import { classifySqliteError, isBusy } from './sqlite-errors.js'
-import { isCurrent, isEmpty, migrate, pragma } from './sqlite-schema.js'
+import { classifySqliteError, isBusy } from './errors.js'
+import { isCurrent, isEmpty, migrate, pragma } from './schema.js'
 
 /** One connection, for one thread. `node:sqlite` is synchronous: within `body` nothing else of this thread runs. */
 export interface SqliteConnection {
