@@ -1,9 +1,13 @@
 #!/usr/bin/env bash
-# Debian packages that the checks need, where they are missing: curl for the README's examples, strace and libfaketime are not.
+# Debian packages that the checks need, where they are missing: curl for the README's examples, PostgreSQL with pgvector for the vector index's
+# engine; strace and libfaketime are not.
 set -euo pipefail
 missing=()
 command -v curl >/dev/null || missing+=(curl)
-[ ${#missing[@]} -eq 0 ] && exit 0
+compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || missing+=(postgresql)
+pgvector=$(compgen -G '/usr/share/postgresql/*/extension/vector.control' || true)
+[ ${#missing[@]} -eq 0 ] && [ -n "$pgvector" ] && exit 0
 export DEBIAN_FRONTEND=noninteractive
 apt-get update -qq
-apt-get install -y -qq --no-install-recommends "${missing[@]}"
+[ ${#missing[@]} -eq 0 ] || apt-get install -y -qq --no-install-recommends "${missing[@]}"
+bash "$(dirname "$0")/install-pgvector.sh"
