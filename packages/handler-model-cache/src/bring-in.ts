@@ -1,0 +1,252 @@
+import type { CacheClock } from './clock.js'
+import type { LoadedModel } from './engine.js'
+import { isModelError, ModelError } from './errors.js'
+import type { LetGo } from './let-go.js'
+import {
+  move,
+  type Arrival,
+  type Attempt,
+  type ModelEntry,
+  type ModelWish,
+  type RefusalReason,
+} from './model-entry.js'
+import type { CacheObserver } from './observer.js'
+import type { EvictionChoice, Room } from './room.js'
+
+export interface BringInAround {
+  readonly clock: CacheClock
+  readonly observer: CacheObserver
+  readonly letGo: LetGo
+  readonly roomOf: (entry: ModelEntry) => Room
+  /** Unloads these for `memory`; resolves when their memory is back. */
+  readonly evictForMemory: (entries: readonly ModelEntry[], choice: EvictionChoice) => Promise<void>
+  /** Evicted for others less than this ago: the load counts as thrash. */
+  readonly thrashWindowMs: number
+  readonly closing: AbortSignal
+}
+
+const FIRST_BACKOFF_MS = 1000
+const LAST_BACKOFF_MS = 60_000
+
+/** The way into memory: absent → queued → loading → warming → ready. One at a time per entry; never rejects. */
+export type BringIn = (entry: ModelEntry, wish: ModelWish) => Promise<void>
+
+export function createBringIn(around: BringInAround): BringIn {
+  const { clock } = around
+  return async (entry, wish) => {
+    let next: ModelWish | undefined = wish
+    // again where everybody had given up, and somebody came while the load was being stopped
+    while (next !== undefined) {
+      const attempt = beginAttempt(entry, clock)
+      try {
+        const refusal = await bringInOnce(entry, next, attempt, around)
+        if (refusal !== null) refuseAll(entry, refusal, around)
+      } catch (error) {
+        await endFailed(entry, attempt, error, around)
+      }
+      entry.attempt = null
+      next = isOut(entry) ? [...entry.waiters][0]?.wish : undefined
+    }
+  }
+}
+
+function isOut({ state }: ModelEntry): boolean {
+  return state === 'absent' || state === 'failed'
+}
+
+function beginAttempt(entry: ModelEntry, clock: CacheClock): Attempt {
+  const now = clock.now()
+  move(entry, 'queued', now)
+  const attempt: Attempt = {
+    controller: new AbortController(),
+    startedAt: now,
+    progressAt: now,
+    doneBytes: 0,
+    totalBytes: null,
+    lost: null,
+  }
+  entry.attempt = attempt
+  return attempt
+}
+
+async function bringInOnce(
+  entry: ModelEntry,
+  wish: ModelWish,
+  attempt: Attempt,
+  around: BringInAround,
+): Promise<RefusalReason | null> {
+  const { clock, observer } = around
+  const room = around.roomOf(entry)
+  const { signal } = attempt.controller
+  const bytes = await sizeOf(entry, wish, signal)
+  const admission = await room.enter(entry, bytes, signal)
+  if (!admission.granted) return admission.reason
+
+  const startedAt = clock.now()
+  move(entry, 'loading', startedAt)
+  attempt.progressAt = startedAt
+  const loaded = await loadOrMakeRoom(entry, wish, attempt, around)
+  move(entry, 'warming', clock.now())
+  adopt(entry, loaded, attempt, around.letGo)
+  signal.throwIfAborted()
+  await keepWithinLimit(entry, around)
+  if (wish.warmup !== null) {
+    entry.warmth = await loaded.warmup({ ...wish.warmup, signal })
+    observer.warmed(entry.engine.name, entry.warmth.firstMs)
+  }
+  signal.throwIfAborted()
+  becomeReady(entry, clock.now() - startedAt, around)
+  return null
+}
+
+/** What it will take: as the wish says, as it measured the last time, else the engine's estimate. Finds missing and broken models too. */
+async function sizeOf(entry: ModelEntry, wish: ModelWish, signal: AbortSignal): Promise<number> {
+  const { modelId } = wish.model
+  const estimate = await entry.engine.estimate(wish.model, signal)
+  entry.digest = wish.model.digest ?? estimate.digest
+  entry.estimatedBytes = wish.memoryBytes ?? estimate.bytes
+  const bytes = entry.measuredBytes ?? entry.estimatedBytes
+  const { limit, pool } = entry.ledger
+  if (limit !== null && bytes > limit)
+    throw new ModelError(
+      'MODEL_OVER_BUDGET',
+      `expected ${modelId} to take at most the ${limit} bytes of ${pool}, got ${bytes}`,
+    )
+  return bytes
+}
+
+/** One load; where memory fails, the cheapest set of idle models is evicted and it is tried once more. */
+async function loadOrMakeRoom(
+  entry: ModelEntry,
+  wish: ModelWish,
+  attempt: Attempt,
+  around: BringInAround,
+): Promise<LoadedModel> {
+  const load = () => entry.engine.load(wish.model, loadOptions(entry, attempt, around.clock))
+  try {
+    return await load()
+  } catch (error) {
+    if (!isModelError(error) || error.code !== 'OUT_OF_MEMORY') throw error
+    const bytes = entry.ledger.bytesOf(entry)
+    const { set, choice } = around.roomOf(entry).chooseFor(entry, bytes)
+    if (set.length === 0) throw error
+    await around.evictForMemory(set, choice)
+    attempt.controller.signal.throwIfAborted()
+    attempt.progressAt = around.clock.now()
+    return load()
+  }
+}
+
+function loadOptions(entry: ModelEntry, attempt: Attempt, clock: CacheClock) {
+  return {
+    signal: attempt.controller.signal,
+    keepAliveMs: entry.keepAliveMs,
+    progress: (done: number, total: number | null) => {
+      attempt.progressAt = clock.now()
+      attempt.doneBytes = done
+      attempt.totalBytes = total
+      for (const waiter of entry.waiters) waiter.progress(done, total)
+    },
+  }
+}
+
+function adopt(entry: ModelEntry, loaded: LoadedModel, attempt: Attempt, letGo: LetGo): void {
+  entry.loaded = loaded
+  entry.measuredBytes = loaded.measuredBytes
+  if (loaded.measuredBytes !== null) entry.ledger.correct(entry, loaded.measuredBytes)
+  loaded.onGone((error) => {
+    // a later load of the same model is another one's matter
+    if (entry.loaded !== loaded) return
+    if (entry.state !== 'warming') return letGo.lost(entry, error)
+    attempt.lost = error
+    attempt.controller.abort(error)
+  })
+}
+
+/** The load took more than was reserved: others go, or it does. */
+async function keepWithinLimit(entry: ModelEntry, around: BringInAround): Promise<void> {
+  const { ledger, model } = entry
+  const bytes = ledger.bytesOf(entry)
+  const over = -ledger.free()
+  const room = around.roomOf(entry)
+  room.changed()
+  if (over <= 0) return
+  const problem = `expected ${model.modelId} to take the ${entry.estimatedBytes} bytes that were reserved in ${ledger.pool}, got ${bytes}`
+  if (ledger.limit !== null && bytes > ledger.limit) throw new ModelError('MODEL_OVER_BUDGET', problem)
+  const { set, choice } = room.chooseFor(entry, over)
+  const freed = set.reduce((sum, other) => sum + ledger.bytesOf(other), 0)
+  if (freed < over) throw new ModelError('NO_ROOM', problem)
+  await around.evictForMemory(set, choice)
+}
+
+function becomeReady(entry: ModelEntry, loadMs: number, around: BringInAround): void {
+  const { clock, observer, letGo } = around
+  const now = clock.now()
+  move(entry, 'ready', now)
+  entry.loadMs = loadMs
+  entry.readyAt = now
+  entry.lastUsedAt = now
+  entry.failure = null
+  const soonAgain = entry.displacedAt !== null && now - loadMs - entry.displacedAt < around.thrashWindowMs
+  entry.displacedAt = null
+  observer.loadEnded(entry.engine.name, 'loaded', loadMs / 1000, soonAgain)
+  const [first] = entry.waiters
+  for (const waiter of entry.waiters) {
+    if (waiter.holds) entry.uses += 1
+    waiter.resolve({ kind: 'ready', how: waiter === first ? 'loaded' : 'joined' })
+  }
+  entry.waiters.clear()
+  letGo.restTimer(entry)
+  around.roomOf(entry).changed()
+}
+
+// ── when it does not come to that ─────────────────────────────────────────────────────────────────────────────────────
+
+function refuseAll(entry: ModelEntry, reason: RefusalReason, { clock }: BringInAround): void {
+  const refused: Arrival = { kind: 'refused', reason }
+  for (const waiter of entry.waiters) waiter.resolve(refused)
+  entry.waiters.clear()
+  move(entry, 'absent', clock.now())
+}
+
+async function endFailed(
+  entry: ModelEntry,
+  attempt: Attempt,
+  thrown: unknown,
+  around: BringInAround,
+): Promise<void> {
+  const { clock, observer } = around
+  const { signal } = attempt.controller
+  // a warming model whose engine died was aborted too, and that is no cancel
+  const cancelled = signal.aborted && attempt.lost === null
+  const error = asError(around.closing.aborted ? around.closing.reason : (attempt.lost ?? thrown))
+  const seconds = (clock.now() - attempt.startedAt) / 1000
+  observer.loadEnded(entry.engine.name, cancelled ? 'cancelled' : 'failed', seconds, false)
+  if (!cancelled || around.closing.aborted) rejectAll(entry, error)
+  if (attempt.lost !== null) observer.gone(entry.engine.name, entry.model.modelId, attempt.lost)
+  if (entry.loaded !== null) await around.letGo.giveBack(entry)
+  else entry.ledger.release(entry)
+  const isBackedOff = !cancelled && !(isModelError(error) && !error.retryable)
+  move(entry, isBackedOff ? 'failed' : 'absent', clock.now())
+  if (isBackedOff) {
+    backOff(entry, error, clock.now())
+    rejectAll(entry, error)
+  }
+  around.roomOf(entry).changed()
+}
+
+function rejectAll(entry: ModelEntry, error: Error): void {
+  for (const waiter of entry.waiters) waiter.reject(error)
+  entry.waiters.clear()
+}
+
+function backOff(entry: ModelEntry, error: Error, now: number): void {
+  const count = (entry.failure?.count ?? 0) + 1
+  const backoffMs = Math.min(LAST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** Math.min(20, count - 1))
+  const askedMs = isModelError(error) ? (error.retryAfterMs ?? 0) : 0
+  entry.failure = { error, count, retryAt: now + Math.max(backoffMs, askedMs) }
+}
+
+function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown))
+}

@@ -1,0 +1,169 @@
+import type { CacheClock } from './clock.js'
+import { move, type Drained, type EvictReason, type ModelEntry } from './model-entry.js'
+import type { CacheObserver } from './observer.js'
+
+export interface LetGoAround {
+  readonly clock: CacheClock
+  readonly observer: CacheObserver
+  readonly unloadTimeoutMs: number
+  /** Aborted when the cache closes: unloads are given up then, the engines' `close` frees what they hold. */
+  readonly closing: AbortSignal
+  /** The entry has left memory: its bytes are free, and whoever waits for it is to be served. */
+  readonly onAbsent: (entry: ModelEntry) => void
+  /** It may be evictable now. */
+  readonly onIdle: (entry: ModelEntry) => void
+}
+
+/** The way out of memory: ready → draining → unloading → absent. */
+export interface LetGo {
+  /**
+   * Unloads a ready model as soon as its last use ends; one that leaves already is joined. Resolves when the memory is back, or when a request revived
+   * it.
+   */
+  drain(entry: ModelEntry, reason: EvictReason, forced: boolean): Promise<Drained>
+  /** A request for a draining model: true where it is ready again. */
+  revive(entry: ModelEntry): boolean
+  useEnded(entry: ModelEntry): void
+  /** (Re)starts the time after which an idle model is unloaded. */
+  restTimer(entry: ModelEntry): void
+  /** The engine lost the model: its bytes are free at once. */
+  lost(entry: ModelEntry, error: Error): void
+  /** Unloads until it has worked, and frees the bytes. Leaves the entry `unloading`. */
+  giveBack(entry: ModelEntry): Promise<void>
+}
+
+const FIRST_RETRY_MS = 1000
+const LAST_RETRY_MS = 30_000
+
+export function createLetGo(around: LetGoAround): LetGo {
+  const { clock, observer } = around
+
+  async function giveBack(entry: ModelEntry): Promise<void> {
+    move(entry, 'unloading', clock.now())
+    for (let waitMs = FIRST_RETRY_MS; !around.closing.aborted; waitMs = Math.min(waitMs * 2, LAST_RETRY_MS)) {
+      const error = await unloadOnce(entry, around)
+      if (error === null) break
+      observer.unloadFailed(entry.engine.name, entry.model.modelId, error)
+      await sleep(clock, waitMs, around.closing)
+    }
+    forget(entry)
+  }
+
+  /** What is being unloaded already goes on; the others of the pool see its bytes as coming back. */
+  async function leaveMemory(entry: ModelEntry): Promise<void> {
+    const { leaving } = entry
+    await giveBack(entry)
+    move(entry, 'absent', clock.now())
+    if (leaving) {
+      observer.evicted(entry.engine.name, entry.model.modelId, leaving.reason)
+      if (leaving.reason === 'room' || leaving.reason === 'memory') entry.displacedAt = clock.now()
+      leaving.end('evicted')
+    }
+    around.onAbsent(entry)
+  }
+
+  function drain(entry: ModelEntry, reason: EvictReason, forced: boolean): Promise<Drained> {
+    if (entry.leaving !== null) {
+      entry.leaving.forced ||= forced
+      return entry.leaving.done
+    }
+    const { promise: done, resolve: end } = deferred<Drained>()
+    move(entry, 'draining', clock.now())
+    entry.cancelIdleTimer()
+    entry.leaving = { reason, forced, done, end }
+    if (entry.uses === 0) void leaveMemory(entry)
+    return done
+  }
+
+  function restTimer(entry: ModelEntry): void {
+    entry.cancelIdleTimer()
+    const { keepAliveMs } = entry
+    // a shared endpoint was told, and sees uses that we do not
+    if (keepAliveMs === null || entry.engine.sharedEndpoint || entry.state !== 'ready') return
+    if (entry.uses > 0 || entry.pinned) return
+    const left = entry.lastUsedAt + keepAliveMs - clock.now()
+    entry.cancelIdleTimer = clock.after(Math.max(0, left), () => {
+      if (entry.state !== 'ready' || entry.uses > 0 || entry.pinned) return
+      void drain(entry, 'idle', false)
+    })
+  }
+
+  return {
+    drain,
+    giveBack,
+    restTimer,
+    revive(entry) {
+      if (entry.state !== 'draining' || entry.leaving?.forced !== false) return false
+      const { end } = entry.leaving
+      entry.leaving = null
+      move(entry, 'ready', clock.now())
+      end('revived')
+      restTimer(entry)
+      return true
+    },
+    useEnded(entry) {
+      entry.uses -= 1
+      entry.lastUsedAt = clock.now()
+      if (entry.uses > 0) return
+      if (entry.state === 'draining') void leaveMemory(entry)
+      else restTimer(entry)
+      around.onIdle(entry)
+    },
+    lost(entry, error) {
+      if (entry.state !== 'ready' && entry.state !== 'draining') return
+      const { leaving } = entry
+      entry.cancelIdleTimer()
+      forget(entry)
+      move(entry, 'absent', clock.now())
+      observer.gone(entry.engine.name, entry.model.modelId, error)
+      leaving?.end('gone')
+      around.onAbsent(entry)
+    },
+  }
+}
+
+function deferred<T>(): { readonly promise: Promise<T>; readonly resolve: (value: T) => void } {
+  const held: { resolve?: (value: T) => void } = {}
+  const promise = new Promise<T>((resolve) => (held.resolve = resolve))
+  return { promise, resolve: (value) => held.resolve?.(value) }
+}
+
+function forget(entry: ModelEntry): void {
+  entry.ledger.release(entry)
+  entry.loaded = null
+  entry.warmth = null
+  entry.digest = null
+  entry.leaving = null
+}
+
+/** null: the memory is back. */
+async function unloadOnce(
+  { loaded }: ModelEntry,
+  { clock, unloadTimeoutMs, closing }: LetGoAround,
+): Promise<Error | null> {
+  const limit = new AbortController()
+  const cancel = clock.after(unloadTimeoutMs, () =>
+    limit.abort(new Error(`expected the memory back within ${unloadTimeoutMs} ms, got no answer`)),
+  )
+  try {
+    await loaded?.unload(AbortSignal.any([limit.signal, closing]))
+    return null
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error))
+  } finally {
+    cancel()
+  }
+}
+
+function sleep(clock: CacheClock, ms: number, until: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const end = () => {
+      cancel()
+      until.removeEventListener('abort', end)
+      resolve()
+    }
+    const cancel = clock.after(ms, end)
+    if (until.aborted) end()
+    else until.addEventListener('abort', end, { once: true })
+  })
+}

@@ -1,0 +1,165 @@
+import type { LoadedModel, ModelEngine, ModelRef, WarmupTimes } from './engine.js'
+import type { Ledger } from './ledger.js'
+import { NO_REQUESTS, type RequestRate } from './request-rate.js'
+import { canFollow, type ModelState } from './states.js'
+
+export const PRIORITIES = ['low', 'normal', 'high', 'critical'] as const
+export type Priority = (typeof PRIORITIES)[number]
+
+export const EVICT_RULES = ['none', 'lower_priority', 'any'] as const
+/** Whom a request may push out: nobody, models that were asked for with a lower priority only, any. */
+export type EvictRule = (typeof EVICT_RULES)[number]
+
+export const EVICT_REASONS = ['room', 'memory', 'idle', 'asked'] as const
+/** Why a model was unloaded: another one needed the room, the machine ran out of memory, nobody used it for its keep_alive, somebody asked for it. */
+export type EvictReason = (typeof EVICT_REASONS)[number]
+
+export interface WarmupWish {
+  readonly runs: number
+  readonly inputs?: unknown
+  readonly prompt?: string
+  readonly maxMs: number
+}
+
+/** What somebody wants to have in memory, and how. */
+export interface ModelWish {
+  readonly model: ModelRef
+  readonly engine: ModelEngine
+  /** 0 (low) … 3 (critical). */
+  readonly priority: number
+  readonly evict: EvictRule
+  /** In place of the engine's estimate. */
+  readonly memoryBytes: number | null
+  /** null: no warmup. */
+  readonly warmup: WarmupWish | null
+  /** Idle time after which it is unloaded, in milliseconds; null: never for idleness; undefined: as it was, else as the options say. */
+  readonly keepAliveMs: number | null | undefined
+  /** Try again although the backoff of the last failure is not over. */
+  readonly force: boolean
+}
+
+/** Why a wish was not granted although nothing is wrong: pins, or the wish's own rule, keep too much of the memory. */
+export type RefusalReason = 'pinned' | 'rule'
+
+export type Arrival =
+  | { readonly kind: 'ready'; readonly how: 'hit' | 'loaded' | 'joined' }
+  | { readonly kind: 'refused'; readonly reason: RefusalReason }
+
+/** One request that waits until the model is ready. */
+export interface Waiter {
+  readonly wish: ModelWish
+  /** A use is counted for it in the moment that it is told, so that nothing is evicted between. */
+  readonly holds: boolean
+  readonly progress: (doneBytes: number, totalBytes: number | null) => void
+  readonly resolve: (arrival: Arrival) => void
+  readonly reject: (error: unknown) => void
+}
+
+export interface Attempt {
+  readonly controller: AbortController
+  readonly startedAt: number
+  /** When the engine last gave a sign. */
+  progressAt: number
+  doneBytes: number
+  totalBytes: number | null
+  /** Set where the engine lost the model while it was warming. */
+  lost: Error | null
+}
+
+/** How a drain ended: its memory is back, a request came first, or the engine lost it meanwhile. */
+export type Drained = 'evicted' | 'revived' | 'gone'
+
+export interface Leaving {
+  readonly reason: EvictReason
+  /** A forced one is not revived by requests. */
+  forced: boolean
+  readonly done: Promise<Drained>
+  readonly end: (how: Drained) => void
+}
+
+/** One (endpoint, model, revision). Times are milliseconds of the cache's clock. */
+export interface ModelEntry {
+  readonly key: string
+  readonly model: ModelRef
+  readonly engine: ModelEngine
+  readonly ledger: Ledger<ModelEntry>
+  state: ModelState
+  since: number
+  readonly waiters: Set<Waiter>
+  attempt: Attempt | null
+  leaving: Leaving | null
+  failure: { readonly error: Error; readonly count: number; readonly retryAt: number } | null
+  loaded: LoadedModel | null
+  uses: number
+  pinned: boolean
+  priority: number
+  keepAliveMs: number | null
+  cancelIdleTimer: () => void
+  estimatedBytes: number | null
+  measuredBytes: number | null
+  /** Of the content in memory; null: unknown. */
+  digest: string | null
+  warmth: WarmupTimes | null
+  rate: RequestRate
+  /** Of the last load, its warmup included; 0 before the first. */
+  loadMs: number
+  lastUsedAt: number
+  readyAt: number
+  /** When it was last evicted for others (`room`, `memory`); null: never. */
+  displacedAt: number | null
+}
+
+export function createEntry(wish: ModelWish, ledger: Ledger<ModelEntry>, now: number): ModelEntry {
+  return {
+    key: keyOf(wish.engine, wish.model),
+    model: { ...wish.model, digest: null },
+    engine: wish.engine,
+    ledger,
+    state: 'absent',
+    since: now,
+    waiters: new Set(),
+    attempt: null,
+    leaving: null,
+    failure: null,
+    loaded: null,
+    uses: 0,
+    pinned: false,
+    priority: wish.priority,
+    keepAliveMs: wish.keepAliveMs ?? null,
+    cancelIdleTimer: () => {},
+    estimatedBytes: null,
+    measuredBytes: null,
+    digest: null,
+    warmth: null,
+    rate: NO_REQUESTS,
+    loadMs: 0,
+    lastUsedAt: now,
+    readyAt: now,
+    displacedAt: null,
+  }
+}
+
+export function keyOf(
+  engine: Pick<ModelEngine, 'endpoint'>,
+  model: Pick<ModelRef, 'modelId' | 'revision'>,
+): string {
+  return JSON.stringify([engine.endpoint, model.modelId, model.revision])
+}
+
+/** Throws where the table of states.ts does not allow it: a defect. */
+export function move(entry: ModelEntry, to: ModelState, now: number): void {
+  if (!canFollow(entry.state, to))
+    throw new Error(`${entry.key}: ${to} cannot follow ${entry.state}; this is a defect of the model cache`)
+  entry.state = to
+  entry.since = now
+}
+
+/** The most urgent of those who wait, and the most permissive: what one of them may do is done for all. */
+export function strongestWish(entry: ModelEntry): { readonly priority: number; readonly evict: EvictRule } {
+  const wishes = [...entry.waiters].map(({ wish }) => wish)
+  const rules = wishes.map(({ evict }) => EVICT_RULES.indexOf(evict))
+  return {
+    priority: Math.max(0, ...wishes.map(({ priority }) => priority)),
+    evict: EVICT_RULES[Math.max(0, ...rules)] ?? 'none',
+  }
+}

@@ -1,0 +1,123 @@
+import type { BringIn } from './bring-in.js'
+import type { CacheClock } from './clock.js'
+import { isModelError, ModelError } from './errors.js'
+import type { LetGo } from './let-go.js'
+import type { Arrival, ModelEntry, ModelWish, Waiter } from './model-entry.js'
+import { countRequest } from './request-rate.js'
+
+export interface RequestOptions {
+  readonly signal: AbortSignal
+  /** Counts a use in the moment of the arrival; the caller ends it. Default false. */
+  readonly holds?: boolean
+  /** Bytes read so far, and of how many. */
+  readonly progress?: (doneBytes: number, totalBytes: number | null) => void
+}
+
+export interface RequestsAround {
+  readonly clock: CacheClock
+  readonly bringIn: BringIn
+  readonly letGo: LetGo
+  readonly rateHalfLifeMs: number
+  readonly closing: AbortSignal
+  /** Somebody waits for room who is more urgent or more permissive than those before. */
+  readonly onWaiting: (entry: ModelEntry) => void
+}
+
+export type Request = (entry: ModelEntry, wish: ModelWish, options: RequestOptions) => Promise<Arrival>
+
+/**
+ * Asks for a model: at once where it is ready, else together with all others who wait for it. Who aborts leaves alone; when the last one leaves, the
+ * load is stopped. Rejects with the error of the load, the signal's reason, or CACHE_CLOSED.
+ */
+export function createRequests(around: RequestsAround): Request {
+  const { clock, letGo } = around
+  return async (entry, wish, options) => {
+    options.signal.throwIfAborted()
+    count(entry, wish, around)
+    await checkDigest(entry, wish, options.signal)
+    if (around.closing.aborted) throw around.closing.reason
+    options.signal.throwIfAborted()
+    letGo.revive(entry)
+    if (entry.state === 'ready') {
+      if (options.holds === true) entry.uses += 1
+      letGo.restTimer(entry)
+      return { kind: 'ready', how: 'hit' }
+    }
+    if (entry.state === 'failed' && !wish.force) refuseInBackoff(entry, clock.now())
+    return join(entry, wish, options, around)
+  }
+}
+
+function count(entry: ModelEntry, wish: ModelWish, { clock, rateHalfLifeMs }: RequestsAround): void {
+  const now = clock.now()
+  entry.rate = countRequest(entry.rate, now, rateHalfLifeMs)
+  entry.lastUsedAt = now
+  const isHeld = entry.state !== 'absent' && entry.state !== 'failed'
+  entry.priority = isHeld ? Math.max(entry.priority, wish.priority) : wish.priority
+  if (wish.keepAliveMs !== undefined) entry.keepAliveMs = wish.keepAliveMs
+}
+
+/** What is in memory must have the content that was asked for. Nothing is loaded or evicted where it has not. */
+async function checkDigest(entry: ModelEntry, wish: ModelWish, signal: AbortSignal): Promise<void> {
+  const { digest, modelId } = wish.model
+  const isHeld = entry.state !== 'absent' && entry.state !== 'failed' && entry.state !== 'queued'
+  if (digest === null || !isHeld) return
+  const { loaded } = entry
+  if (entry.digest === null) {
+    await entry.engine.estimate(wish.model, signal)
+    if (entry.loaded === loaded) entry.digest = digest
+  }
+  if (entry.digest !== null && entry.digest !== digest)
+    throw new ModelError(
+      'DIGEST_MISMATCH',
+      `expected ${modelId} with ${digest}, got ${entry.digest} in memory`,
+    )
+}
+
+function refuseInBackoff(entry: ModelEntry, now: number): void {
+  const { failure } = entry
+  if (failure === null || now >= failure.retryAt) return
+  const { error } = failure
+  const retryAfterMs = failure.retryAt - now
+  const code = isModelError(error) ? error.code : 'LOAD_FAILED'
+  throw new ModelError(code, `the last load of ${entry.model.modelId} failed: ${error.message}`, {
+    cause: error,
+    retryAfterMs,
+  })
+}
+
+function join(
+  entry: ModelEntry,
+  wish: ModelWish,
+  { signal, holds = false, progress = () => {} }: RequestOptions,
+  around: RequestsAround,
+): Promise<Arrival> {
+  return new Promise((resolve, reject) => {
+    const leave = () => {
+      entry.waiters.delete(waiter)
+      reject(signal.reason as Error)
+      if (entry.waiters.size === 0) entry.attempt?.controller.abort(NOBODY_WAITS)
+    }
+    const isOut = entry.state === 'absent' || entry.state === 'failed'
+    const waiter: Waiter = {
+      wish,
+      holds,
+      progress,
+      resolve: (arrival) => {
+        signal.removeEventListener('abort', leave)
+        resolve(arrival)
+      },
+      reject: (error) => {
+        signal.removeEventListener('abort', leave)
+        reject(error as Error)
+      },
+    }
+    entry.waiters.add(waiter)
+    signal.addEventListener('abort', leave, { once: true })
+    // an attempt that has just put its model out of memory sees who waits when it ends
+    if (isOut && entry.attempt === null) void around.bringIn(entry, wish)
+    else around.onWaiting(entry)
+  })
+}
+
+const NOBODY_WAITS = new Error('nobody waits for the model any more')

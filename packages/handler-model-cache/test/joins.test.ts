@@ -1,0 +1,129 @@
+import { expect, test } from 'vitest'
+import { openCache } from './cache-harness.js'
+import { settled } from './stepped-clock.js'
+
+const MODELS = { a: 60, b: 60, c: 30, d: 30, huge: 200 }
+
+test('100 concurrent preloads are 1 load that 99 join', async () => {
+  const { preload, test: engine } = openCache(MODELS)
+  const asked = Array.from({ length: 100 }, () => preload('a'))
+  await settled()
+  engine.loads.of('a').resolve({})
+  const arrivals = await Promise.all(asked)
+  const count = (how: string) => arrivals.filter((one) => one.kind === 'ready' && one.how === how).length
+  expect([count('loaded'), count('joined'), engine.loadsOf('a')]).toEqual([1, 99, 1])
+  await expect(preload('a')).resolves.toEqual({ kind: 'ready', how: 'hit' })
+})
+
+test('when 99 of 100 cancel, the load goes on for the last', async () => {
+  const { preload, test: engine, stateOf } = openCache(MODELS)
+  const asked = Array.from({ length: 100 }, () => preload('a'))
+  await settled()
+  for (const one of asked.slice(0, 99)) one.cancel()
+  await settled()
+  expect(asked[0]?.seen()).toMatchObject({ message: 'cancelled' })
+  expect(stateOf('a')).toBe('loading')
+  engine.loads.of('a').resolve({})
+  await expect(asked[99]).resolves.toEqual({ kind: 'ready', how: 'loaded' })
+  expect(engine.log).toEqual(['load a'])
+})
+
+test('when all cancel, the load is stopped and its reservation is free', async () => {
+  const { preload, test: engine, stateOf, counted } = openCache(MODELS)
+  const asked = Array.from({ length: 100 }, () => preload('a'))
+  await settled()
+  expect(counted()).toBe(60)
+  for (const one of asked) one.cancel()
+  await settled()
+  expect([stateOf('a'), counted(), engine.total()]).toEqual(['absent', 0, 0])
+})
+
+test('the bytes of a cancelled load stay reserved until the engine has stopped', async () => {
+  const { preload, test: engine, counted, cache } = openCache(MODELS)
+  const slow = { ...engine.engine }
+  let stop = (): void => {}
+  engine.engine.load = (_model, { signal }) =>
+    new Promise((_resolve, reject) => {
+      signal.addEventListener('abort', () => (stop = () => reject(signal.reason as Error)))
+    })
+  const asked = preload('a')
+  const other = preload('b')
+  await settled()
+  asked.cancel()
+  await settled()
+  expect([counted(), other.seen()]).toEqual([60, 'waiting'])
+  engine.engine.load = slow.load
+  stop()
+  await settled()
+  expect(counted()).toBe(60)
+  engine.loads.of('b').resolve({})
+  await expect(other).resolves.toMatchObject({ how: 'loaded' })
+  expect([...cache.entries()].map(({ state }) => state)).toEqual(['absent', 'ready'])
+})
+
+test('who asks while a cancelled load is being stopped gets a load of its own', async () => {
+  const { preload, test: engine } = openCache(MODELS)
+  const first = preload('a')
+  await settled()
+  first.cancel()
+  const second = preload('a')
+  await settled()
+  engine.loads.of('a').resolve({})
+  await expect(second).resolves.toEqual({ kind: 'ready', how: 'loaded' })
+  expect(engine.loadsOf('a')).toBe(2)
+})
+
+test('two revisions of a model are two loads, two digests are one', async () => {
+  const { cache, wishFor, test: engine } = openCache(MODELS)
+  const { signal } = new AbortController()
+  const digest = `sha256:${'0'.repeat(64)}`
+  const ask = (revision: string | null, sum: string | null) =>
+    cache.preload(wishFor('c', { model: { modelId: 'c', revision, digest: sum } }), { signal })
+  const asked = [ask(null, null), ask(null, digest)]
+  await settled()
+  expect(engine.loadsOf('c')).toBe(1)
+  engine.loads.of('c').resolve({})
+  expect(await Promise.all(asked)).toMatchObject([{ how: 'loaded' }, { how: 'joined' }])
+})
+
+test('a model in memory with another digest than asked for is DIGEST_MISMATCH, and stays', async () => {
+  const { cache, wishFor, test: engine, stateOf } = openCache(MODELS)
+  const { signal } = new AbortController()
+  const ask = (digit: string) =>
+    cache.preload(
+      wishFor('c', { model: { modelId: 'c', revision: null, digest: `sha256:${digit.repeat(64)}` } }),
+      { signal },
+    )
+  const first = ask('1')
+  await settled()
+  engine.loads.of('c').resolve({})
+  await first
+  await expect(ask('2')).rejects.toMatchObject({ code: 'DIGEST_MISMATCH' })
+  await expect(ask('1')).resolves.toMatchObject({ how: 'hit' })
+  expect(stateOf('c')).toBe('ready')
+})
+
+test('a request is given nothing before the warmup is done', async () => {
+  const { preload, test: engine, stateOf } = openCache(MODELS)
+  const asked = preload('a', { warmup: { runs: 3, maxMs: 1000 } })
+  const joined = preload('a')
+  await settled()
+  engine.loads.of('a').resolve({})
+  await settled()
+  expect([stateOf('a'), asked.seen(), joined.seen()]).toEqual(['warming', 'waiting', 'waiting'])
+  engine.warmups.of('a').resolve({ firstMs: 9, p50Ms: 3, runs: 3 })
+  await expect(joined).resolves.toMatchObject({ how: 'joined' })
+  expect(stateOf('a')).toBe('ready')
+})
+
+test('closing tells who waits CACHE_CLOSED, stops loads and closes the engines', async () => {
+  const { cache, preload, test: engine, clock } = openCache(MODELS)
+  const loading = preload('a')
+  const queued = preload('b', { evict: 'any' })
+  await settled()
+  await cache.close()
+  await expect(loading).rejects.toMatchObject({ code: 'CACHE_CLOSED' })
+  await expect(queued).rejects.toMatchObject({ code: 'CACHE_CLOSED' })
+  await expect(preload('c')).rejects.toMatchObject({ code: 'CACHE_CLOSED' })
+  expect([engine.state.closed, engine.total(), clock.pending()]).toEqual([true, 0, 0])
+})
