@@ -185,6 +185,7 @@ export function createModelCache({ engines, settings, clock, observer }: ModelCa
       const entry = find(engine, model)
       if (entry === null) return false
       entry.pinned = pinned
+      if (pinned) letGo.revive(entry)
       letGo.restTimer(entry)
       roomOf(entry).changed()
       return entry.state === 'ready'
