@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config'
 
 // workspace packages resolve to their sources, so unit tests need no build
-const conditions = ['@mcp-worker/source', 'node', 'import', 'module', 'default']
+const conditions = ['@mcp-worker/source', 'node', 'module']
 
 export default defineConfig({
   test: {

@@ -9,5 +9,9 @@ export async function openStore(options: StoreOptions, dataDir: string): Promise
       const { openSqliteStore } = await import('./sqlite/store.js')
       return openSqliteStore({ ...options, path: options.path ?? join(dataDir, 'vectors.db') })
     }
+    case 'pgvector': {
+      const { openPgvectorStore } = await import('./pgvector/store.js')
+      return openPgvectorStore(options)
+    }
   }
 }
