@@ -1,15 +1,12 @@
 import type { Entry } from './documents.js'
-import {
-  type FailedDocument,
-  type PreparedDocument,
-  prepareDocument,
-  type PrepareOptions,
-} from './prepare.js'
+import type { FailedDocument, PreparedDocument } from './prepare.js'
 
 /** Documents that are written in one transaction. Each id comes once, so that a later document of the same id finds the earlier one stored. */
 export interface Batch {
   readonly documents: readonly PreparedDocument[]
   readonly failed: readonly FailedDocument[]
+  /** The position of its first entry. */
+  readonly start: number
   /** The position after its last entry: where to go on. */
   readonly next: number
 }
@@ -20,17 +17,20 @@ const MAX_BATCH_WEIGHT = 4 * 1024 * 1024
 export async function* batchesOf(
   entries: AsyncIterable<Entry>,
   batchSize: number,
-  options: PrepareOptions,
+  prepare: (entry: Entry) => PreparedDocument | FailedDocument,
 ): AsyncGenerator<Batch> {
   let documents = new Map<string, PreparedDocument>()
   let failed: FailedDocument[] = []
   let weight = 0
+  let start: number | null = null
   let next = 0
   for await (const entry of entries) {
-    const prepared = prepareDocument(entry, options)
+    const prepared = prepare(entry)
+    start ??= entry.position
     const full = documents.size + failed.length >= batchSize || weight >= MAX_BATCH_WEIGHT
     if (full || documents.has(prepared.id)) {
-      yield { documents: [...documents.values()], failed, next }
+      yield { documents: [...documents.values()], failed, start, next }
+      start = entry.position
       documents = new Map()
       failed = []
       weight = 0
@@ -40,7 +40,7 @@ export async function* batchesOf(
     weight += weightOf(prepared)
     next = entry.position + 1
   }
-  if (documents.size + failed.length > 0) yield { documents: [...documents.values()], failed, next }
+  if (start !== null && next > start) yield { documents: [...documents.values()], failed, start, next }
 }
 
 function weightOf(prepared: PreparedDocument | FailedDocument): number {

@@ -3,21 +3,54 @@ import type { ChunkOptions } from './options.js'
 /** Where a chunk may end, best first: after a paragraph, a sentence or line, a word. */
 const ENDS: readonly RegExp[] = [/\n\s*\n/g, /[.!?](?=\s)|[。！？\n]/g, /\s/g]
 
+export interface CutText {
+  readonly texts: readonly string[]
+  /** One less than texts: what makes the whole of them, see `joinTexts`. JSON. */
+  readonly joints: string
+}
+
 /**
  * Cuts a text into chunks of at most `size` characters that overlap by at most `overlap`, at the end of a paragraph, a sentence or a word where
- * one lies in the second half of the chunk, and never inside a surrogate pair. Chunks are trimmed; an empty answer means an empty text.
+ * one lies in the second half of the chunk, and never inside a surrogate pair. The text and its chunks are trimmed; no chunk means an empty text.
  */
-export function splitText(text: string, { size, overlap }: ChunkOptions): readonly string[] {
-  const chunks: string[] = []
+export function cutText(given: string, { size, overlap }: ChunkOptions): CutText {
+  const text = given.trim()
+  const texts: string[] = []
+  const joints: (number | string)[] = []
+  /** Up to where the chunks so far reach. */
+  let covered = 0
+  const keep = (start: number, end: number): void => {
+    const chunk = text.slice(start, end).trim()
+    if (chunk === '') return
+    const from = start + leadingSpace(text.slice(start, end))
+    if (texts.length > 0) joints.push(from < covered ? covered - from : text.slice(covered, from))
+    texts.push(chunk)
+    covered = Math.max(covered, from + chunk.length)
+  }
   let start = 0
   while (start < text.length) {
     const end = text.length - start <= size ? text.length : findEnd(text, start, size)
-    const chunk = text.slice(start, end).trim()
-    if (chunk !== '') chunks.push(chunk)
+    keep(start, end)
     if (end === text.length) break
     start = findStart(text, end - overlap, end)
   }
-  return chunks
+  return { texts, joints: JSON.stringify(joints) }
+}
+
+/**
+ * The text that was cut: each chunk goes on where those before it end. A joint is the number of characters (UTF-16 code units) by which the next
+ * chunk overlaps them, or the white space between them and it.
+ */
+export function joinTexts(texts: readonly string[], joints: string): string {
+  const parsed = JSON.parse(joints) as readonly (number | string)[]
+  return texts.reduce((whole, text, i) => {
+    const joint = parsed[i - 1] ?? 0
+    return typeof joint === 'number' ? whole + text.slice(joint) : whole + joint + text
+  }, '')
+}
+
+function leadingSpace(text: string): number {
+  return text.length - text.trimStart().length
 }
 
 function findEnd(text: string, start: number, size: number): number {

@@ -11,6 +11,7 @@ export type WriteDecision =
 export type WriteMode = 'upsert' | 'insert_only' | 'if_newer' | 'update'
 
 export function writeModeOf(payload: WritePayload): WriteMode {
+  if (payload.operation === 'sync') return 'upsert'
   return payload.operation === 'update' ? 'update' : payload.mode
 }
 

@@ -1,9 +1,11 @@
 import { setImmediate } from 'node:timers/promises'
+import { type Checkpoint, type Journal, openJournal } from './journal.js'
 import type { VectorIndexMetrics } from './metrics.js'
 import type { DeletePayload, VectorIndexResult } from './payload.js'
+import { createProgress } from './progress.js'
 import type { RemoveAnswer, RemoveTarget, VectorStore } from './store.js'
-import { createTally, timed } from './tally.js'
-import { type Checkpoint, resultOf, type TaskContext } from './task-context.js'
+import { copyTally, createTally, type Tally, timed } from './tally.js'
+import { resultOf, type TaskContext } from './task-context.js'
 
 export interface DeleteDeps {
   readonly store: VectorStore
@@ -13,33 +15,71 @@ export interface DeleteDeps {
 /** `delete`: transactions of at most `batch_size` documents until none is left. What is not there is no fault. */
 export async function deleteDocuments(
   payload: DeletePayload,
-  { store, metrics }: DeleteDeps,
+  deps: DeleteDeps,
   context: TaskContext,
 ): Promise<VectorIndexResult> {
+  const { store } = deps
+  const journal = await openJournal('delete', { store, context, dryRun: payload.dry_run })
+  const tally = journal.found?.tally ?? createTally()
   const targets = targetsOf(payload)
-  const tally = context.checkpoint.get<Checkpoint>()?.tally ?? createTally()
   let left = 0
   for (const target of targets) left += await store.countTargets(target)
   if (payload.dry_run)
     return resultOf(payload, { ...tally, deleted: left }, await store.describe(payload.collection))
   const total = tally.deleted + left
+  const progress = createProgress(context, tally.deleted)
   for (const target of targets) {
     let removed: RemoveAnswer
     do {
       await setImmediate()
       context.signal.throwIfAborted()
-      removed = await timed(tally, 'write_seconds', () =>
-        metrics.timeWrite(() => store.remove(target, payload.batch_size, context.signal)),
-      )
-      if (removed.documents === 0) break
-      tally.deleted += removed.documents
-      tally.chunks += removed.chunks
-      metrics.documents.inc({ outcome: 'deleted' }, removed.documents)
-      await context.checkpoint.set({ next: tally.deleted, source: 'delete', tally } satisfies Checkpoint)
-      context.progress(tally.deleted, Math.max(total, tally.deleted))
+      removed = await removeBatch(target, payload.batch_size, {
+        deps,
+        tally,
+        journal,
+        signal: context.signal,
+      })
+      if (removed.documents > 0) progress(tally.deleted, Math.max(total, tally.deleted))
     } while (removed.documents === payload.batch_size)
   }
+  await journal.end()
   return resultOf(payload, tally, await store.describe(payload.collection))
+}
+
+interface Removing {
+  readonly deps: DeleteDeps
+  readonly tally: Tally
+  readonly journal: Journal
+  readonly signal: AbortSignal
+  /** Where the task stands when this much is deleted. Default: that of a `delete`. */
+  readonly checkpoint?: (tally: Tally) => Checkpoint
+}
+
+/** One transaction, counted in the tally, with a checkpoint where anything was there. */
+export async function removeBatch(
+  target: RemoveTarget,
+  limit: number,
+  { deps, tally, journal, signal, checkpoint = checkpointOf }: Removing,
+): Promise<RemoveAnswer> {
+  const mark = journal.mark((answer: RemoveAnswer) => checkpoint(addRemoved(copyTally(tally), answer)))
+  const removed = await timed(tally, 'write_seconds', () =>
+    deps.metrics.timeWrite(() => deps.store.remove(target, limit, { signal, ...mark })),
+  )
+  if (removed.documents === 0) return removed
+  addRemoved(tally, removed)
+  deps.metrics.documents.inc({ outcome: 'deleted' }, removed.documents)
+  await journal.save(checkpoint(tally))
+  return removed
+}
+
+function checkpointOf(tally: Tally): Checkpoint {
+  return { next: tally.deleted, source: 'delete', tally }
+}
+
+function addRemoved(tally: Tally, { documents, chunks }: RemoveAnswer): Tally {
+  tally.deleted += documents
+  tally.chunks += chunks
+  return tally
 }
 
 /** Lists are cut into parts of `batch_size`; they may hold thousands of ids that are not there. */
@@ -56,6 +96,6 @@ function targetsOf({
   return slices(source_ids, batch_size).map((part) => ({ collection, which: { sourceIds: part } }))
 }
 
-function slices<T>(list: readonly T[], size: number): readonly (readonly T[])[] {
+export function slices<T>(list: readonly T[], size: number): readonly (readonly T[])[] {
   return Array.from({ length: Math.ceil(list.length / size) }, (_, i) => list.slice(i * size, (i + 1) * size))
 }

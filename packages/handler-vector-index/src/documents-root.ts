@@ -26,7 +26,7 @@ function partsOf(ref: string): readonly string[] {
   const bad = parts.some((part) => part === '' || part === '.' || part === '..' || /[\0\\]/.test(part))
   if (!bad) return parts
   throw new NonRetryableError(
-    `documents_ref ${JSON.stringify(ref)} is refused: expected a relative path with "/" and without "..", below documents_root`,
+    `documents_ref ${JSON.stringify(ref)} is refused: expected a relative path with "/" and without "..", below documentsRoot`,
     { code: 'DOCUMENTS_REF_REFUSED' },
   )
 }
@@ -73,7 +73,7 @@ function refuse(ref: string, error: unknown): never {
   const name = JSON.stringify(ref)
   if (code === 'DOCUMENTS_REF_REFUSED') throw error
   if (code === 'ENOENT') {
-    throw new NonRetryableError(`documents_ref ${name}: there is no such file below documents_root`, {
+    throw new NonRetryableError(`documents_ref ${name}: there is no such file below documentsRoot`, {
       code: 'DOCUMENTS_REF_NOT_FOUND',
       cause: error,
     })

@@ -22,6 +22,8 @@ export interface DocumentSource {
   readonly identity: string
   /** The entries from position `from` on. Memory does not depend on the size of the source. */
   entries(from: number): AsyncIterable<Entry>
+  /** false: somebody changed the file since it was opened. */
+  isUnchanged(): Promise<boolean>
   close(): Promise<void>
 }
 
@@ -33,7 +35,7 @@ export async function openDocuments(
   if (payload.documents_ref === undefined) return inlineDocuments(payload.documents ?? [])
   if (root === null) {
     throw new NonRetryableError(
-      'documents_ref is not allowed here: the option documents_root of the plugin names no folder',
+      'documents_ref is not allowed here: the option documentsRoot of the plugin names no folder',
       {
         code: 'DOCUMENTS_REF_DISABLED',
       },
@@ -51,6 +53,7 @@ function inlineDocuments(documents: readonly (string | DocumentInput)[]): Docume
         yield { position, document: withText(documents[position] ?? '') }
       }
     },
+    isUnchanged: async () => true,
     close: async () => {},
   }
 }
@@ -63,10 +66,14 @@ async function fileDocuments(
   handle: FileHandle,
   operation: WritePayload['operation'],
 ): Promise<DocumentSource> {
-  const { ino, size, mtimeMs } = await handle.stat()
+  const identify = async (): Promise<string> => {
+    const { ino, size, mtimeMs } = await handle.stat()
+    return `file ${ino} ${size} ${mtimeMs}`
+  }
+  const identity = await identify()
   return {
     total: null,
-    identity: `file ${ino} ${size} ${mtimeMs}`,
+    identity,
     async *entries(from) {
       let position = 0
       for await (const element of fileElements(handle)) {
@@ -74,6 +81,7 @@ async function fileDocuments(
         position++
       }
     },
+    isUnchanged: async () => (await identify()) === identity,
     close: () => handle.close(),
   }
 }

@@ -7,7 +7,7 @@ import { type Tally, timed } from './tally.js'
 import type { Target } from './target.js'
 import { unitVector } from './vector.js'
 
-/** By document id, in the order of its chunks. Kept over the rounds of a batch, so that nothing is embedded twice. */
+/** By document id, in the order of its chunks. */
 export type EmbeddedChunks = Map<string, readonly Float32Array[]>
 
 /** Texts per call: few enough that a cancel is seen within a moment, also with an engine that computes on this thread. */

@@ -10,6 +10,8 @@ const DOCUMENT_FAULTS = {
   ZERO_VECTOR: 'its vector is zero in every component, so it has no direction to compare',
   DIM_MISMATCH: 'its vector has another dimension than the collection',
   NOT_FOUND: 'an update names a document that the collection does not have',
+  OUT_OF_SCOPE: 'its source_id is not among the source_ids of the sync',
+  NO_TEXT: 'it was given as a ready vector without a text, so another embedder has nothing to embed',
   VERSION_MISSING: 'mode if_newer compares versions, and this document has none',
 } as const
 

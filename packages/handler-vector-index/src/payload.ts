@@ -60,7 +60,7 @@ const common = {
 
 const writing = {
   ...common,
-  /** A JSONL file, or one JSON array, below the plugin's `documents_root`. */
+  /** A JSONL file, or one JSON array, below the plugin's `documentsRoot`. */
   documents_ref: z.string().min(1).max(1024).optional(),
   chunk: chunkSchema.optional(),
   /**
@@ -114,11 +114,70 @@ const remove = z
     { message: 'expected exactly one of ids, source_ids, filter, all' },
   )
 
-export const payloadSchema = z.discriminatedUnion('operation', [upsert, update, remove])
+const sync = z
+  .strictObject({
+    operation: z.literal('sync'),
+    ...writing,
+    documents: z.array(documentSchema).max(MAX_INLINE_DOCUMENTS).optional(),
+    /** Only what comes from these sources is synchronised; every document must name one of them. Default: the whole collection. */
+    source_ids: z.array(id).min(1).max(MAX_INLINE_DOCUMENTS).optional(),
+    /** A source without a document deletes everything: that has to be said. */
+    allow_empty: z.literal(true).optional(),
+  })
+  .refine(oneSource.check, { message: oneSource.message })
+  .refine(({ documents, allow_empty }) => documents?.length !== 0 || allow_empty === true, {
+    path: ['documents'],
+    message: 'an empty list would delete everything: say allow_empty: true if that is meant',
+  })
+
+const reindex = z.strictObject({
+  operation: z.literal('reindex'),
+  ...common,
+  /** Default: as the collection was cut before. */
+  chunk: chunkSchema.optional(),
+  /** A check: another embedder in the worker is EMBEDDER_MISMATCH. */
+  embedder: writing.embedder,
+  /** `continue`: a document that cannot be embedded stays without a chunk, and is not found. */
+  on_error: writing.on_error,
+})
+
+const optimize = z.strictObject({ operation: z.literal('optimize'), ...common })
+
+const verify = z.strictObject({ operation: z.literal('verify'), ...common })
+
+const drop = z
+  .strictObject({
+    operation: z.literal('drop'),
+    ...common,
+    /** The collection's name once more. */
+    confirm: z.string().max(63),
+  })
+  .refine(({ collection: name, confirm }) => name === confirm, {
+    path: ['confirm'],
+    message: "expected the collection's name, since all of it is deleted",
+  })
+
+export const payloadSchema = z.discriminatedUnion('operation', [
+  upsert,
+  update,
+  remove,
+  sync,
+  reindex,
+  optimize,
+  verify,
+  drop,
+])
 
 export type Payload = z.output<typeof payloadSchema>
-export type WritePayload = Extract<Payload, { operation: 'upsert' | 'update' }>
-export type DeletePayload = Extract<Payload, { operation: 'delete' }>
+type PayloadOf<Operation extends Payload['operation']> = Extract<Payload, { operation: Operation }>
+/** Of the operations that write documents of a source. */
+export type WritePayload = PayloadOf<'upsert' | 'update' | 'sync'>
+export type DeletePayload = PayloadOf<'delete'>
+export type SyncPayload = PayloadOf<'sync'>
+export type ReindexPayload = PayloadOf<'reindex'>
+export type OptimizePayload = PayloadOf<'optimize'>
+export type VerifyPayload = PayloadOf<'verify'>
+export type DropPayload = PayloadOf<'drop'>
 
 const collectionSummary = z.strictObject({
   /** Documents, not chunks. */
@@ -129,8 +188,20 @@ const collectionSummary = z.strictObject({
   generation: z.int(),
 })
 
+const verifiedSchema = z.strictObject({
+  /** Documents. */
+  checked: z.int(),
+  /** The first 100. `id` null: the collection as a whole. */
+  problems: z.array(z.strictObject({ id: z.string().nullable(), code: z.string(), detail: z.string() })),
+  problem_count: z.int(),
+  /** The share of the true nearest documents that a search finds, sampled; null: the search is exact. */
+  recall: z.number().nullable(),
+})
+
+export type Verified = z.output<typeof verifiedSchema>
+
 export const resultSchema = z.strictObject({
-  operation: z.enum(['upsert', 'update', 'delete']),
+  operation: z.enum(['upsert', 'update', 'delete', 'sync', 'reindex', 'optimize', 'verify', 'drop']),
   dry_run: z.boolean(),
   inserted: z.int(),
   updated: z.int(),
@@ -139,12 +210,18 @@ export const resultSchema = z.strictObject({
   /** The first 100. */
   failed: z.array(z.strictObject({ id: z.string(), code: z.string() })),
   failed_count: z.int(),
-  /** Chunks written, or deleted by `delete`. */
+  /** Chunks written; of `delete` and `drop`, chunks deleted. */
   chunks: z.int(),
   embed_seconds: z.number(),
   write_seconds: z.number(),
   /** null: there is no such collection (yet). */
   collection: collectionSummary.nullable(),
+  /** Of `sync`. `DELETES_SKIPPED`: an entry of the source had no readable id, so nothing can be said to be gone. */
+  warnings: z.array(z.enum(['DELETES_SKIPPED'])).optional(),
+  /** Of `optimize`: the store on the disk; null: the engine cannot say. */
+  bytes: z.strictObject({ before: z.int().nullable(), after: z.int().nullable() }).optional(),
+  /** Of `verify`. */
+  verified: verifiedSchema.optional(),
 })
 
 export type VectorIndexResult = z.output<typeof resultSchema>

@@ -1,11 +1,10 @@
-import { join } from 'node:path'
 import { definePlugin } from '@mcp-worker/runtime'
 import { z } from 'zod'
-import { deleteDocuments } from './delete.js'
-import { openDocuments } from './documents.js'
 import { openDocumentsRoot } from './documents-root.js'
 import { createLazyEmbedder } from './lazy-embedder.js'
 import { createVectorIndexMetrics } from './metrics.js'
+import { openStore } from './open-store.js'
+import { runOperation } from './operations.js'
 import { optionsSchema } from './options.js'
 import {
   collectionsOutputSchema,
@@ -15,8 +14,6 @@ import {
   searchOutputSchema,
 } from './payload.js'
 import { listCollections, searchVectors } from './search.js'
-import { openSqliteStore } from './sqlite-store.js'
-import { writeDocuments } from './upsert.js'
 
 /** The `vector_index` task, and the queries `vector_search` and `vector_collections`. */
 export default definePlugin({
@@ -28,12 +25,9 @@ export default definePlugin({
   // node:sqlite and the built-in embedder compute on the thread that calls them
   host: 'thread',
   setup: async ({ options, dataDir, metrics }) => {
-    const root = options.documents_root === undefined ? null : await openDocumentsRoot(options.documents_root)
-    const store = await openSqliteStore({
-      path: options.path ?? join(dataDir, 'vectors.db'),
-      busyTimeoutMs: options.busy_timeout_ms,
-      searchMemoryMb: options.search_memory_mb,
-    })
+    const { documentsRoot } = options
+    const root = documentsRoot === undefined ? null : await openDocumentsRoot(documentsRoot)
+    const store = await openStore(options.store, dataDir)
     return {
       options,
       root,
@@ -42,28 +36,20 @@ export default definePlugin({
       metrics: createVectorIndexMetrics(metrics),
     }
   },
-  health: ({ deps }) => deps.store.ping(),
+  health: ({ deps, signal }) => deps.store.ping(signal),
   teardown: async ({ deps }) => {
-    deps.store.close()
+    await deps.store.close()
     await deps.embedder.close()
   },
   handlers: (handler) => [
     handler('vector_index', {
-      description: 'Puts documents into a collection of vectors, updates and deletes them.',
+      description:
+        'Puts documents into a collection of vectors, keeps it like its source, and looks after it.',
       payload: payloadSchema,
       result: resultSchema,
       timeout: '30m',
       concurrency: 2,
-      run: async (context) => {
-        const { payload, deps } = context
-        if (payload.operation === 'delete') return deleteDocuments(payload, deps, context)
-        const source = await openDocuments(payload, deps.root)
-        try {
-          return await writeDocuments(payload, source, deps, context)
-        } finally {
-          await source.close()
-        }
-      },
+      run: (context) => runOperation(context.payload, context.deps, context),
     }),
   ],
   queries: (query) => [

@@ -1,4 +1,4 @@
-import { splitText } from './chunk.js'
+import { cutText } from './chunk.js'
 import type { Entry } from './documents.js'
 import type { DocumentFault } from './faults.js'
 import { contentHash, derivedId, metadataText } from './identity.js'
@@ -21,6 +21,8 @@ export interface Content {
   readonly hash: string
   /** The texts of the chunks. With a ready vector there is one chunk, and its text may be null. */
   readonly texts: readonly (string | null)[]
+  /** Of a text that was cut (chunk.ts); null: a ready vector. */
+  readonly joints: string | null
   /** A ready vector at unit length. */
   readonly vector: Float32Array | null
 }
@@ -43,7 +45,7 @@ export function prepareDocument(entry: Entry, options: PrepareOptions): Prepared
     return { id: document.id ?? `#${entry.position}`, code: 'DOCUMENT_TOO_LARGE' }
   }
   const vector = document.vector === undefined ? null : unitVector(document.vector)
-  const id = document.id ?? idOf(document, vector)
+  const id = idOf(document, vector) ?? `#${entry.position}`
   if (typeof vector === 'string') return { id, code: vector }
   const content = contentOf(document, vector, options)
   if (content?.texts.length === 0) return { id, code: 'EMPTY_TEXT' }
@@ -56,10 +58,20 @@ export function prepareDocument(entry: Entry, options: PrepareOptions): Prepared
   }
 }
 
-function idOf({ source_id, text }: DocumentInput, vector: Float32Array | string | null): string {
+/** The id that an entry has or would get; null: it cannot be told, since the entry is not a document. */
+export function identifyEntry(entry: Entry): string | null {
+  if ('fault' in entry) return null
+  const { document } = entry
+  const needsVector =
+    document.id === undefined && document.source_id === undefined && document.text === undefined
+  return idOf(document, needsVector ? unitVector(document.vector ?? []) : null)
+}
+
+function idOf({ id, source_id, text }: DocumentInput, vector: Float32Array | string | null): string | null {
+  if (id !== undefined) return id
   if (source_id !== undefined) return derivedId('source', source_id)
   if (text !== undefined) return derivedId('text', text)
-  return derivedId('vector', vector instanceof Float32Array ? toBlob(vector) : '')
+  return vector instanceof Float32Array ? derivedId('vector', toBlob(vector)) : null
 }
 
 function contentOf(
@@ -67,7 +79,15 @@ function contentOf(
   vector: Float32Array | null,
   options: PrepareOptions,
 ): Content | null {
-  if (vector === null && text === undefined) return null
-  const texts = vector === null ? splitText(text ?? '', options.chunk) : [text ?? null]
-  return { texts, vector, hash: contentHash(texts, vector) }
+  if (vector !== null) return readyContent(text ?? null, vector)
+  return text === undefined ? null : textContent(text, options.chunk)
+}
+
+function readyContent(text: string | null, vector: Float32Array): Content {
+  return { texts: [text], joints: null, vector, hash: contentHash([text], vector) }
+}
+
+export function textContent(text: string, chunk: ChunkOptions): Content {
+  const { texts, joints } = cutText(text, chunk)
+  return { texts, joints, vector: null, hash: contentHash(texts, null) }
 }

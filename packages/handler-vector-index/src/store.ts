@@ -170,6 +170,8 @@ export interface Chunk {
 }
 
 export interface DocumentContent extends StoredDocument {
+  /** false: the engine's own checksum says that it is not what was written. Engines without one say true. */
+  readonly intact: boolean
   /** How the chunks' texts make the whole text (chunk.ts), to be kept as it is; null: a ready vector. */
   readonly joints: string | null
   readonly chunks: readonly Chunk[]

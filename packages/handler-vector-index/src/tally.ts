@@ -29,6 +29,10 @@ export function createTally(): Tally {
   }
 }
 
+export function copyTally(tally: Tally): Tally {
+  return { ...tally, failed: [...tally.failed] }
+}
+
 export function addFailed(tally: Tally, failed: readonly FailedDocument[]): void {
   tally.failed_count += failed.length
   const room = MAX_LISTED - tally.failed.length

@@ -39,11 +39,11 @@ export async function chooseTarget(
   return target
 }
 
-function mustMatch(expected: string, actual: string, whose: string): void {
+export function mustMatch(expected: string, actual: string, whose: string): void {
   if (expected === actual) return
   throw new NonRetryableError(
     `expected vectors of the embedder "${expected}", but ${whose} gave "${actual}". ` +
-      'Use another collection, or index this one again with the new embedder',
+      'Use another collection, or give this one the new embedder with the operation reindex',
     { code: 'EMBEDDER_MISMATCH' },
   )
 }

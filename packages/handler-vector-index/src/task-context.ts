@@ -3,22 +3,21 @@ import type { Payload, VectorIndexResult } from './payload.js'
 import type { CollectionInfo } from './store.js'
 import type { Tally } from './tally.js'
 
-/** What the work needs of the runtime's context; tests give it by hand. */
-export type TaskContext = Pick<RunContext<unknown, unknown, unknown>, 'signal' | 'progress' | 'checkpoint'>
+type WholeContext = RunContext<unknown, unknown, unknown>
 
-/** What a task leaves with each committed batch, and finds again when it is retried. */
-export interface Checkpoint {
-  /** Positions of the source that are done. */
-  readonly next: number
-  /** `DocumentSource.identity`; another one starts from 0. */
-  readonly source: string
-  readonly tally: Tally
+/** What the work needs of the runtime's context; tests give it by hand. */
+export interface TaskContext extends Pick<WholeContext, 'signal' | 'progress' | 'checkpoint'> {
+  readonly task: Pick<WholeContext['task'], 'id'>
 }
 
+/** What an operation has to say beside the counts. */
+type Extras = Pick<VectorIndexResult, 'bytes' | 'verified' | 'warnings'>
+
 export function resultOf(
-  { operation, dry_run }: Payload,
+  { operation, dry_run }: Pick<Payload, 'operation' | 'dry_run'>,
   tally: Tally,
   collection: CollectionInfo | null,
+  extras: Extras = {},
 ): VectorIndexResult {
   return {
     operation,
@@ -32,6 +31,7 @@ export function resultOf(
       embedder: collection.embedder,
       generation: collection.generation,
     },
+    ...extras,
   }
 }
 

@@ -1,6 +1,9 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { splitText } from '../src/chunk.js'
+import { cutText, joinTexts } from '../src/chunk.js'
+import type { ChunkOptions } from '../src/options.js'
+
+const textsOf = (text: string, options: ChunkOptions) => cutText(text, options).texts
 
 const sizes = fc
   .tuple(fc.integer({ min: 100, max: 300 }), fc.double({ min: 0, max: 0.49, noNaN: true }))
@@ -14,7 +17,7 @@ const texts = fc
 test('no chunk is empty, untrimmed or longer than size', () => {
   fc.assert(
     fc.property(texts, sizes, (text, options) => {
-      for (const chunk of splitText(text, options)) {
+      for (const chunk of textsOf(text, options)) {
         expect(chunk).not.toBe('')
         expect(chunk).toBe(chunk.trim())
         expect(chunk.length).toBeLessThanOrEqual(options.size)
@@ -26,7 +29,7 @@ test('no chunk is empty, untrimmed or longer than size', () => {
 test('every character that is no white space is in a chunk, in order, and without overlap exactly once', () => {
   fc.assert(
     fc.property(texts, sizes, (text, { size }) => {
-      const chunks = splitText(text, { size, overlap: 0 })
+      const chunks = textsOf(text, { size, overlap: 0 })
       expect(chunks.join('').replaceAll(/\s/g, '')).toBe(text.replaceAll(/\s/g, ''))
     }),
   )
@@ -36,7 +39,7 @@ test('with overlap every chunk is a piece of the text and none starts after the 
   fc.assert(
     fc.property(texts, sizes, (text, options) => {
       let covered = 0
-      for (const chunk of splitText(text, options)) {
+      for (const chunk of textsOf(text, options)) {
         const at = text.indexOf(chunk, Math.max(0, covered - options.overlap - options.size))
         expect(at).not.toBe(-1)
         expect(text.slice(covered, at).trim()).toBe('')
@@ -47,8 +50,27 @@ test('with overlap every chunk is a piece of the text and none starts after the 
   )
 })
 
+test('joined again the chunks are the text without the white space around it, to the character', () => {
+  fc.assert(
+    fc.property(texts, sizes, (text, options) => {
+      const cut = cutText(text, options)
+      expect(joinTexts(cut.texts, cut.joints)).toBe(text.trim())
+    }),
+  )
+})
+
+test('a text that was joined again is cut as it was the first time', () => {
+  fc.assert(
+    fc.property(texts, sizes, sizes, (text, one, other) => {
+      const first = cutText(text, one)
+      const second = cutText(joinTexts(first.texts, first.joints), other)
+      expect(second).toEqual(cutText(text, other))
+    }),
+  )
+})
+
 test('surrogate pairs stay whole in a text without any white space', () => {
-  for (const chunk of splitText('🙂'.repeat(500), { size: 101, overlap: 33 })) {
+  for (const chunk of textsOf('🙂'.repeat(500), { size: 101, overlap: 33 })) {
     expect(chunk).not.toMatch(/\p{Surrogate}/u)
   }
 })
@@ -56,13 +78,13 @@ test('surrogate pairs stay whole in a text without any white space', () => {
 test('a chunk ends at a paragraph before a sentence before a word', () => {
   const sentence = 'Aaaa bbbb cccc. '
   const paragraphs = `${sentence.repeat(5)}\n\n${sentence.repeat(5)}`
-  expect(splitText(paragraphs, { size: 100, overlap: 0 })[0]).toBe(sentence.repeat(5).trim())
-  expect(splitText(sentence.repeat(10), { size: 100, overlap: 0 })[0]).toBe(sentence.repeat(6).trim())
-  expect(splitText('word '.repeat(50), { size: 102, overlap: 0 })[0]).toBe('word '.repeat(20).trim())
+  expect(textsOf(paragraphs, { size: 100, overlap: 0 })[0]).toBe(sentence.repeat(5).trim())
+  expect(textsOf(sentence.repeat(10), { size: 100, overlap: 0 })[0]).toBe(sentence.repeat(6).trim())
+  expect(textsOf('word '.repeat(50), { size: 102, overlap: 0 })[0]).toBe('word '.repeat(20).trim())
 })
 
 test('a text that fits is one chunk, and white space is none', () => {
-  expect(splitText(' short ', { size: 100, overlap: 10 })).toEqual(['short'])
-  expect(splitText(' \n\t ', { size: 100, overlap: 10 })).toEqual([])
-  expect(splitText('', { size: 100, overlap: 10 })).toEqual([])
+  expect(textsOf(' short ', { size: 100, overlap: 10 })).toEqual(['short'])
+  expect(textsOf(' \n\t ', { size: 100, overlap: 10 })).toEqual([])
+  expect(textsOf('', { size: 100, overlap: 10 })).toEqual([])
 })

@@ -1,21 +1,23 @@
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
 import type { z } from 'zod'
-import { deleteDocuments } from '../src/delete.js'
-import { openDocuments } from '../src/documents.js'
 import { openDocumentsRoot } from '../src/documents-root.js'
+import type { Checkpoint } from '../src/journal.js'
 import { createVectorIndexMetrics } from '../src/metrics.js'
+import { runOperation } from '../src/operations.js'
 import { optionsSchema } from '../src/options.js'
 import { payloadSchema, searchInputSchema, type VectorIndexResult } from '../src/payload.js'
 import { searchVectors } from '../src/search.js'
-import { openSqliteStore, type SqliteStoreOptions } from '../src/sqlite-store.js'
-import type { Checkpoint, TaskContext } from '../src/task-context.js'
+import { openSqliteStore, type SqliteStoreOptions } from '../src/sqlite/store.js'
+import type { TaskContext } from '../src/task-context.js'
 import type { VectorStore } from '../src/store.js'
-import { writeDocuments } from '../src/upsert.js'
 import { tempFolder } from './temp-folder.js'
 import { createWordEmbedder, type CountingEmbedder } from './word-embedder.js'
 
 interface RunOptions {
+  /** Names the task's mark in the store. Default: a task of its own for each run. */
+  readonly task?: string
+  readonly store?: VectorStore
   readonly embedder?: CountingEmbedder
   readonly checkpoint?: Checkpoint
   readonly signal?: AbortSignal
@@ -44,7 +46,7 @@ export async function openIndex(storeOptions: Partial<SqliteStoreOptions> = {}):
   onTestFinished(() => store.close())
   const root = await openDocumentsRoot(folder)
   const embedder = createWordEmbedder()
-  const options = optionsSchema.parse({ chunk: { size: 100, overlap: 20 }, max_text_length: 10_000 })
+  const options = optionsSchema.parse({ chunk: { size: 100, overlap: 20 }, maxTextLength: 10_000 })
   return {
     folder,
     path,
@@ -52,15 +54,14 @@ export async function openIndex(storeOptions: Partial<SqliteStoreOptions> = {}):
     embedder,
     async run(input, given = {}) {
       const payload = payloadSchema.parse(input)
-      const deps = { store, embedder: given.embedder ?? embedder, metrics: silentMetrics, options }
-      const context = contextOf(given)
-      if (payload.operation === 'delete') return deleteDocuments(payload, deps, context)
-      const source = await openDocuments(payload, root)
-      try {
-        return await writeDocuments(payload, source, deps, context)
-      } finally {
-        await source.close()
+      const deps = {
+        store: given.store ?? store,
+        embedder: given.embedder ?? embedder,
+        metrics: silentMetrics,
+        options,
+        root,
       }
+      return runOperation(payload, deps, contextOf(given))
     },
     search: (input, other) =>
       searchVectors(
@@ -77,9 +78,12 @@ const silentMetrics = createVectorIndexMetrics({
   histogram: () => ({ observe: () => {} }),
 })
 
-function contextOf({ checkpoint, signal, onCheckpoint, onProgress }: RunOptions): TaskContext {
+let runs = 0
+
+function contextOf({ task, checkpoint, signal, onCheckpoint, onProgress }: RunOptions): TaskContext {
   let stored = JSON.stringify(checkpoint ?? null)
   return {
+    task: { id: task ?? `task-${++runs}` },
     signal: signal ?? new AbortController().signal,
     progress: onProgress ?? (() => {}),
     checkpoint: {

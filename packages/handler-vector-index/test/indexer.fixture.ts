@@ -22,7 +22,7 @@ const metrics: PluginMetrics = {
   histogram: () => ({ observe: ignore }),
 }
 
-const plugin = vectorIndex({ path, documents_root: root })
+const plugin = vectorIndex({ store: { engine: 'sqlite', path }, documentsRoot: root })
 const options = plugin.optionsSchema.parse(plugin.givenOptions)
 const { signal } = new AbortController()
 const setup: SetupContext<unknown, unknown> = { options, services: {}, log, metrics, dataDir: root, signal }

@@ -2,8 +2,8 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { openDocuments } from '../src/documents.js'
+import type { Checkpoint } from '../src/journal.js'
 import { payloadSchema } from '../src/payload.js'
-import type { Checkpoint } from '../src/task-context.js'
 import { openIndex } from './index-harness.js'
 import { createWordEmbedder } from './word-embedder.js'
 
@@ -93,8 +93,8 @@ test('a cancel is honoured within a batch: nothing of it is written', async () =
   expect(await index.store.describe('documents')).toBeNull()
 })
 
-test('documents_ref without a documents_root is refused', async () => {
+test('documents_ref without a documentsRoot is refused', async () => {
   const payload = payloadSchema.parse({ documents_ref: 'x.jsonl' })
-  if (payload.operation === 'delete') throw new Error('not a delete')
+  if (payload.operation !== 'upsert') throw new Error('expected an upsert')
   await expect(openDocuments(payload, null)).rejects.toMatchObject({ code: 'DOCUMENTS_REF_DISABLED' })
 })

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import * as fc from 'fast-check'
 import { expect, onTestFinished, test } from 'vitest'
-import { openSqliteStore } from '../src/sqlite-store.js'
+import { openSqliteStore } from '../src/sqlite/store.js'
 import type { VectorStore } from '../src/store.js'
 import { createTopDocuments } from '../src/top-documents.js'
 import { unitVector } from '../src/vector.js'
@@ -45,10 +45,9 @@ async function fill(store: VectorStore, vectors: readonly Float32Array[], from =
     sourceId: null,
     version: null,
     metadata: '{}',
-    contentHash: '',
-    chunks: [{ text: null, vector }],
+    content: { contentHash: '', joints: null, chunks: [{ text: null, vector }] },
   }))
-  await store.write({ collection: 'c', embedder: 'e', dim, documents }, signal)
+  await store.write({ collection: 'c', embedder: 'e', dim, chunk: null, documents }, { signal })
 }
 
 async function open(searchMemoryMb: number): Promise<VectorStore> {
@@ -89,7 +88,7 @@ test('a search sees each write and delete before it, whoever made it', async () 
   const path = join(await tempFolder(), 'vectors.db')
   const searcher = await openSqliteStore({ path })
   const other = await openSqliteStore({ path })
-  onTestFinished(() => (searcher.close(), other.close()))
+  onTestFinished(async () => void (await Promise.all([searcher.close(), other.close()])))
   const random = createRandom(3)
   const live = new Map<string, Float32Array>()
   const [query = new Float32Array()] = makeVectors(1, 8, 0, 4)
@@ -99,7 +98,7 @@ test('a search sees each write and delete before it, whoever made it', async () 
     await fill(writer, added, round * 100)
     added.forEach((vector, i) => live.set(String(round * 100 + i), vector))
     const doomed = [...live.keys()].filter(() => random() > 1)
-    await writer.remove({ collection: 'c', which: { ids: doomed } }, 1000, signal)
+    await writer.remove({ collection: 'c', which: { ids: doomed } }, 1000, { signal })
     for (const id of doomed) live.delete(id)
     const hits = await searcher.search({ collection: 'c', vector: query, k: 200, filter: null })
     expect(hits.map(({ id }) => id)).toEqual(nearest(live, query, 200))
@@ -116,10 +115,9 @@ test('collections that do not fit together in the memory for searches are search
       sourceId: null,
       version: null,
       metadata: '{}',
-      contentHash: '',
-      chunks: [{ text: null, vector }],
+      content: { contentHash: '', joints: null, chunks: [{ text: null, vector }] },
     }))
-    await store.write({ collection: name, embedder: 'e', dim: 256, documents }, signal)
+    await store.write({ collection: name, embedder: 'e', dim: 256, chunk: null, documents }, { signal })
   }
   const [query = new Float32Array()] = makeVectors(1, 256, 0, 10)
   for (const name of ['a', 'b', 'a', 'c', 'b']) {

@@ -10,7 +10,7 @@ import { tempFolder } from './temp-folder.js'
 async function startWorker() {
   const folder = await tempFolder()
   const worker = createWorker({
-    plugins: [vectorIndex({ documents_root: folder })],
+    plugins: [vectorIndex({ documentsRoot: folder })],
     queue: memoryQueue(),
     dataDir: folder,
     logger: createLogger({ destination: { write: () => {} } }),

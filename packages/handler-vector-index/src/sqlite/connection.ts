@@ -4,7 +4,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { setTimeout } from 'node:timers/promises'
 import { NonRetryableError } from '@mcp-worker/runtime'
 import { classifySqliteError, isBusy } from './errors.js'
-import { isCurrent, isEmpty, migrate, pragma } from './schema.js'
+import { isCurrent, isEmpty, makeSchema, pragma } from './schema.js'
 
 /** One connection, for one thread. `node:sqlite` is synchronous: within `body` nothing else of this thread runs. */
 export interface SqliteConnection {
@@ -13,6 +13,8 @@ export interface SqliteConnection {
   readonly read: <T>(body: () => T) => Promise<T>
   /** `BEGIN IMMEDIATE … COMMIT`, durable when it resolves. Waits for other writers up to the busy timeout. */
   readonly write: <T>(body: () => T, signal?: AbortSignal) => Promise<T>
+  /** For what SQLite does not do within a transaction. Waits like `write`. */
+  readonly exclusive: <T>(body: () => T, signal?: AbortSignal) => Promise<T>
   readonly close: () => void
 }
 
@@ -23,12 +25,12 @@ const BLOCKING_WAIT_MS = 50
 export async function openSqliteConnection(path: string, busyTimeoutMs: number): Promise<SqliteConnection> {
   await mkdir(dirname(path), { recursive: true })
   const attempt = <T>(body: () => T, signal?: AbortSignal) => whileBusy(body, { path, busyTimeoutMs, signal })
-  const db = await attempt(() => new DatabaseSync(path, { timeout: BLOCKING_WAIT_MS }))
+  const db = await attempt(() => openFile(path))
   try {
     await attempt(() => configure(db, path))
     // looked at first without the write lock, so that a file in use can be opened while somebody writes
     const current = await attempt(() => isCurrent(db))
-    if (!current) await attempt(() => transaction(db, 'IMMEDIATE', () => migrate(db, path)))
+    if (!current) await attempt(() => transaction(db, 'IMMEDIATE', () => makeSchema(db, path)))
   } catch (error) {
     db.close()
     throw error
@@ -37,13 +39,19 @@ export async function openSqliteConnection(path: string, busyTimeoutMs: number):
     db,
     read: (body) => attempt(() => transaction(db, 'DEFERRED', body)),
     write: (body, signal) => attempt(() => transaction(db, 'IMMEDIATE', body), signal),
+    exclusive: attempt,
     close: () => db.close(),
   }
 }
 
+/** Foreign keys are for the reader: SQLite would look for chunks of each deleted document without an index. `inspect` finds orphans. */
+function openFile(path: string): DatabaseSync {
+  return new DatabaseSync(path, { timeout: BLOCKING_WAIT_MS, enableForeignKeyConstraints: false })
+}
+
 function configure(db: DatabaseSync, path: string): void {
   // both have to come before the first table. Pages of 8 KiB hold three vectors of 384 components with their texts (a third less file than
-  // with 4 KiB); incremental vacuum lets a later `optimize` give space back in slices
+  // with 4 KiB); incremental vacuum lets `optimize` give space back in slices
   if (isEmpty(db)) db.exec('PRAGMA page_size = 8192; PRAGMA auto_vacuum = INCREMENTAL')
   db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL')
   db.exec('PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -16384')

@@ -1,39 +1,54 @@
 import type { DatabaseSync } from 'node:sqlite'
-import { type Condition, filterCondition } from './filter.js'
 import type { RemoveAnswer, RemoveTarget } from '../store.js'
+import type { DocumentRows } from './document-rows.js'
+import { type Condition, filterCondition } from './filter.js'
+import { createCounts, type Generations } from './generations.js'
+import { numberIn, textIn } from './rows.js'
 
-/** The bodies of the transactions that delete documents and count what would be deleted. */
-export function createSqliteRemove(db: DatabaseSync) {
-  const dropChunks = db.prepare('DELETE FROM chunks WHERE collection = ? AND document = ?')
-  const dropDocument = db.prepare('DELETE FROM documents WHERE key = ?')
-  const count = db.prepare(
-    `UPDATE collections SET documents = documents - ?, chunks = chunks - ?, removals = removals + ?,
-     revision = revision + ? WHERE key = ?`,
-  )
+interface Tables {
+  readonly generations: Generations
+  readonly rows: DocumentRows
+}
+
+/** The bodies of the transactions that delete documents and collections, and count what would be deleted. */
+export function createRemove(db: DatabaseSync, { generations, rows }: Tables) {
   return {
     remove({ collection, which }: RemoveTarget, limit: number): RemoveAnswer {
+      const generation = generations.current(collection)
+      if (generation === null) return { documents: 0, chunks: 0 }
       const { sql, values } = condition(which)
       const doomed = db
-        .prepare(`SELECT d.key, d.collection ${FROM} ${sql} LIMIT ?`)
-        .all(collection, ...values, limit) as unknown as readonly { key: number; collection: number }[]
-      const [first] = doomed
-      if (first === undefined) return { documents: 0, chunks: 0 }
-      let chunks = 0
-      for (const { key } of doomed) {
-        chunks += Number(dropChunks.run(first.collection, key).changes)
-        dropDocument.run(key)
+        .prepare(`SELECT d.key, d.id FROM documents d WHERE d.generation = ? AND ${sql} LIMIT ?`)
+        .all(generation.key, ...values, limit)
+      if (doomed.length === 0) return { documents: 0, chunks: 0 }
+      const building = generations.building(collection)
+      const counts = createCounts()
+      const lost = createCounts()
+      for (const row of doomed) {
+        rows.drop(generation.key, numberIn(row, 'key'), counts)
+        if (building !== null) rows.dropById(building.key, textIn(row, 'id'), lost)
       }
-      count.run(doomed.length, chunks, doomed.length, doomed.length, first.collection)
-      return { documents: doomed.length, chunks }
+      generations.count(generation.key, counts)
+      if (building !== null) generations.count(building.key, lost)
+      generations.takeRevisions(generation.collection, doomed.length)
+      return { documents: -counts.documents, chunks: -counts.chunks }
     },
     count({ collection, which }: RemoveTarget): number {
+      const generation = generations.current(collection)
+      if (generation === null) return 0
       const { sql, values } = condition(which)
-      return Number(db.prepare(`SELECT count(*) AS n ${FROM} ${sql}`).get(collection, ...values)?.['n'])
+      const counted = db.prepare(`SELECT count(*) AS n FROM documents d WHERE d.generation = ? AND ${sql}`)
+      return numberIn(counted.get(generation.key, ...values) ?? {}, 'n')
+    },
+    drop(collection: string): RemoveAnswer {
+      const building = generations.building(collection)
+      const current = generations.current(collection)
+      if (building !== null) generations.setState(building.key, 'waste')
+      if (current !== null) generations.setState(current.key, 'waste')
+      return { documents: current?.documents ?? 0, chunks: current?.chunks ?? 0 }
     },
   }
 }
-
-const FROM = 'FROM collections k JOIN documents d ON d.collection = k.key WHERE k.name = ? AND'
 
 function condition(which: RemoveTarget['which']): Condition {
   if ('ids' in which) return oneOf('d.id', which.ids)
@@ -42,6 +57,7 @@ function condition(which: RemoveTarget['which']): Condition {
   return { sql: 'TRUE', values: [] }
 }
 
-function oneOf(column: string, list: readonly string[]): Condition {
+/** `column` is ours, the list is a parameter. */
+export function oneOf(column: string, list: readonly string[]): Condition {
   return { sql: `${column} IN (SELECT value FROM json_each(?))`, values: [JSON.stringify(list)] }
 }

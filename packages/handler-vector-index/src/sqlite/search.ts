@@ -1,14 +1,15 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { NonRetryableError } from '@mcp-worker/runtime'
-import { filterCondition } from './filter.js'
-import { readKeys } from './keys.js'
 import type { Hit, SearchQuestion } from '../store.js'
 import { createTopDocuments, type TopDocument, type TopDocuments } from '../top-documents.js'
 import { dotRow } from '../vector.js'
+import { collectionNotFound } from './build.js'
+import { filterCondition } from './filter.js'
+import { bytesIn, numberIn, readKeys, textIn, textOrNullIn } from './rows.js'
 import { type CollectionState, createVectorCache, type Matrix } from './vector-cache.js'
 
 /** Exact search: every vector of the collection is compared. Runs within a read transaction. */
-export function createSqliteSearch(db: DatabaseSync, maxCacheBytes: number) {
+export function createSearch(db: DatabaseSync, maxCacheBytes: number) {
   const cache = createVectorCache(db, maxCacheBytes)
   return (question: SearchQuestion): readonly Hit[] => {
     const state = stateOf(db, question)
@@ -29,29 +30,38 @@ interface Scan {
 }
 
 function stateOf(db: DatabaseSync, { collection, vector }: SearchQuestion): CollectionState {
-  const state = db.prepare('SELECT * FROM collections WHERE name = ?').get(collection)
-  if (state === undefined) {
-    throw new NonRetryableError(`there is no collection "${collection}": index documents into it first`, {
-      code: 'COLLECTION_NOT_FOUND',
-    })
-  }
-  if (state['dim'] !== vector.length) {
+  const row = db
+    .prepare(
+      `SELECT k.key AS collection, k.revision, g.key AS generation, g.dim, g.chunks, g.removals
+       FROM collections k JOIN generations g ON g.collection = k.key WHERE k.name = ? AND g.state = 'current'`,
+    )
+    .get(collection)
+  if (row === undefined) throw collectionNotFound(collection)
+  const dim = numberIn(row, 'dim')
+  if (dim !== vector.length) {
     throw new NonRetryableError(
-      `collection "${collection}" has vectors of ${String(state['dim'])} components, the question has ${vector.length}`,
+      `collection "${collection}" has vectors of ${dim} components, the question has ${vector.length}`,
       { code: 'DIM_MISMATCH' },
     )
   }
-  return state as unknown as CollectionState
+  return {
+    collection: numberIn(row, 'collection'),
+    revision: numberIn(row, 'revision'),
+    generation: numberIn(row, 'generation'),
+    dim,
+    chunks: numberIn(row, 'chunks'),
+    removals: numberIn(row, 'removals'),
+  }
 }
 
 function matchingDocuments(
   db: DatabaseSync,
-  { key }: CollectionState,
+  { generation }: CollectionState,
   filter: NonNullable<SearchQuestion['filter']>,
 ): ReadonlySet<number> {
   const { sql, values } = filterCondition(filter)
   return new Set(
-    readKeys(db, `SELECT d.key FROM documents d WHERE d.collection = ? AND ${sql}`, [key, ...values]),
+    readKeys(db, `SELECT d.key FROM documents d WHERE d.generation = ? AND ${sql}`, [generation, ...values]),
   )
 }
 
@@ -66,19 +76,19 @@ function scanMatrix({ rows, vectors, documents, chunks }: Matrix, { question, wa
 /** For a collection larger than the memory allowed: one row at a time. */
 function scanFile(
   db: DatabaseSync,
-  { key, generation, dim }: CollectionState,
+  { generation, dim }: CollectionState,
   { question, wanted, top }: Scan,
 ): void {
   const rows = db.prepare(
-    `SELECT key, document, vector FROM chunks WHERE collection = ? AND generation = ? ORDER BY document, ordinal`,
+    `SELECT key, document, vector FROM chunks WHERE generation = ? ORDER BY document, ordinal`,
   )
   const vector = new Float32Array(dim)
   const bytes = new Uint8Array(vector.buffer)
-  for (const row of rows.iterate(key, generation)) {
-    const document = row['document'] as number
+  for (const row of rows.iterate(generation)) {
+    const document = numberIn(row, 'document')
     if (wanted !== null && !wanted.has(document)) continue
-    bytes.set(row['vector'] as Uint8Array)
-    top.offer(document, row['key'] as number, dotRow(vector, 0, question.vector))
+    bytes.set(bytesIn(row, 'vector'))
+    top.offer(document, numberIn(row, 'key'), dotRow(vector, 0, question.vector))
   }
 }
 
@@ -87,12 +97,12 @@ function fetchHits(db: DatabaseSync, top: readonly TopDocument[]): readonly Hit[
     'SELECT d.id, d.metadata, c.text FROM chunks c JOIN documents d ON d.key = c.document WHERE c.key = ?',
   )
   return top.map(({ chunk, score }) => {
-    const row = one.get(chunk)
+    const row = one.get(chunk) ?? {}
     return {
-      id: row?.['id'] as string,
+      id: textIn(row, 'id'),
       score,
-      text: row?.['text'] as string | null,
-      metadata: row?.['metadata'] as string,
+      text: textOrNullIn(row, 'text'),
+      metadata: textIn(row, 'metadata'),
     }
   })
 }

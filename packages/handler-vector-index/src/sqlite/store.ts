@@ -1,9 +1,16 @@
-import type { DatabaseSync } from 'node:sqlite'
-import { openSqliteConnection } from './connection.js'
-import { createSqliteRemove } from './remove.js'
-import { createSqliteSearch } from './search.js'
-import { createSqliteWrite } from './write.js'
-import type { CollectionInfo, StoredDocument, VectorStore } from '../store.js'
+import { setImmediate } from 'node:timers/promises'
+import type { Problem, VectorStore } from '../store.js'
+import { createBuild } from './build.js'
+import { openSqliteConnection, type SqliteConnection } from './connection.js'
+import { createDocumentRows } from './document-rows.js'
+import { createGenerations, type Generations } from './generations.js'
+import { checkRows, checkTable, INSPECTED } from './inspect.js'
+import { createMarks } from './marks.js'
+import { createRead } from './read.js'
+import { createRemove } from './remove.js'
+import { createSearch } from './search.js'
+import { createPurge, optimizeSlice, sizeOf } from './upkeep.js'
+import { createWrite } from './write.js'
 
 export interface SqliteStoreOptions {
   readonly path: string
@@ -13,6 +20,16 @@ export interface SqliteStoreOptions {
   readonly searchMemoryMb?: number
 }
 
+export const SQLITE_CAPABILITIES = {
+  engine: 'sqlite',
+  search: 'exact',
+  transaction: 'batch',
+  staleness: 'certain',
+  marks: true,
+  bareDocuments: true,
+  exactVectors: true,
+} as const satisfies VectorStore['capabilities']
+
 /** The default engine: one SQLite file (docs/store.md), shared by any number of threads and processes of one host, each with a store of its own. */
 export async function openSqliteStore({
   path,
@@ -20,48 +37,61 @@ export async function openSqliteStore({
   searchMemoryMb = 512,
 }: SqliteStoreOptions): Promise<VectorStore> {
   const connection = await openSqliteConnection(path, busyTimeoutMs)
-  const { db, read, write } = connection
-  const writeBatch = createSqliteWrite(db)
-  const removal = createSqliteRemove(db)
-  const search = createSqliteSearch(db, searchMemoryMb * 1024 * 1024)
+  const { db, read, write, exclusive } = connection
+  const generations = createGenerations(db)
+  const rows = createDocumentRows(db)
+  const tables = { generations, rows }
+  const reading = createRead(db, generations)
+  const removal = createRemove(db, tables)
+  const building = createBuild(db, tables)
+  const search = createSearch(db, searchMemoryMb * 1024 * 1024)
+  const marks = createMarks(db)
+  const writeBatch = createWrite(tables)
+  const purge = createPurge(db)
   return {
-    collections: () => read(() => listCollections(db)),
-    describe: (collection) => read(() => describeCollection(db, collection)),
-    lookup: (collection, ids) => read(() => lookup(db, collection, ids)),
-    write: (batch, signal) => write(() => writeBatch(batch), signal),
-    remove: (target, limit, signal) => write(() => removal.remove(target, limit), signal),
-    countTargets: (target) => read(() => removal.count(target)),
+    capabilities: SQLITE_CAPABILITIES,
+    collections: () => read(() => generations.list()),
+    describe: (collection) => read(() => generations.describe(collection)),
+    lookup: (collection, ids) => read(() => reading.lookup(collection, ids)),
+    read: (collection, ids) => read(() => reading.read(collection, ids)),
+    list: (question) => read(() => reading.list(question)),
     search: (question) => read(() => search(question)),
-    ping: () => write(() => undefined),
-    close: connection.close,
+    write: (batch, { signal, mark }) => write(() => marks.put(mark, writeBatch(batch)), signal),
+    remove: (target, limit, { signal, mark }) =>
+      write(() => marks.put(mark, removal.remove(target, limit)), signal),
+    countTargets: (target) => read(() => removal.count(target)),
+    drop: (collection, { signal, mark }) => write(() => marks.put(mark, removal.drop(collection)), signal),
+    readMark: (task) => read(() => marks.read(task)),
+    dropMark: (task) => write(() => marks.drop(task)),
+    build: (spec, { signal }) => write(() => building.build(spec), signal),
+    writeBuild: (batch, { signal }) => write(() => building.write(batch), signal),
+    promote: (collection, generation, { signal }) =>
+      write(() => building.promote(collection, generation), signal),
+    purge: (limit, { signal }) => write(() => purge(limit), signal),
+    optimize: ({ signal }) => exclusive(() => optimizeSlice(db), signal),
+    size: () => sizeOf(path),
+    inspect: (collection, { signal }) => inspect(connection, { generations, collection, signal }),
+    sampleRecall: async () => null,
+    ping: (signal) => write(() => undefined, signal),
+    close: async () => connection.close(),
   }
 }
 
-const COLLECTION = 'SELECT name, dim, embedder, generation, documents AS count, chunks FROM collections'
-
-function listCollections(db: DatabaseSync): readonly CollectionInfo[] {
-  return db.prepare(`${COLLECTION} ORDER BY name`).all() as unknown as readonly CollectionInfo[]
+interface Inspection {
+  readonly generations: Generations
+  readonly collection: string
+  readonly signal: AbortSignal
 }
 
-function describeCollection(db: DatabaseSync, name: string): CollectionInfo | null {
-  return (
-    (db.prepare(`${COLLECTION} WHERE name = ?`).get(name) as unknown as CollectionInfo | undefined) ?? null
-  )
-}
-
-function lookup(
-  db: DatabaseSync,
-  collection: string,
-  ids: readonly string[],
-): ReadonlyMap<string, StoredDocument> {
-  const one = db.prepare(
-    `SELECT d.revision, d.source_id AS sourceId, d.version, d.content_hash AS contentHash, d.metadata
-     FROM documents d JOIN collections k ON k.key = d.collection WHERE k.name = ? AND d.id = ?`,
-  )
-  const found = new Map<string, StoredDocument>()
-  for (const id of ids) {
-    const row = one.get(collection, id)
-    if (row !== undefined) found.set(id, row as unknown as StoredDocument)
+async function inspect(
+  { db, read }: SqliteConnection,
+  { generations, collection, signal }: Inspection,
+): Promise<readonly Problem[]> {
+  const problems: Problem[] = []
+  for (const table of INSPECTED) {
+    problems.push(...(await read(() => checkTable(db, table))))
+    await setImmediate()
+    signal.throwIfAborted()
   }
-  return found
+  return [...problems, ...(await read(() => checkRows(db, generations, collection)))].slice(0, 1_000)
 }

@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite'
-import { readKeys } from './keys.js'
+import { bytesIn, numberIn, readKeys } from './rows.js'
 
 /** The vectors of a collection as one row-major matrix, with the keys of its chunks and documents beside it. Rows are in the order of documents. */
 export interface Matrix {
@@ -10,9 +10,10 @@ export interface Matrix {
   readonly documents: Float64Array
 }
 
-/** The row of `collections` that says whether a kept matrix is still true. */
+/** What says whether a kept matrix is still true. */
 export interface CollectionState {
-  readonly key: number
+  /** Keys of `collections` and `generations`. */
+  readonly collection: number
   readonly generation: number
   readonly dim: number
   readonly chunks: number
@@ -35,14 +36,14 @@ export function createVectorCache(db: DatabaseSync, maxBytes: number): VectorCac
   const kept = new Map<number, Kept>()
   return {
     load(state) {
-      const old = kept.get(state.key)
-      kept.delete(state.key)
+      const old = kept.get(state.collection)
+      kept.delete(state.collection)
       if (bytesOf(state.chunks, state.dim) > maxBytes) return null
       const usable = old !== undefined && old.state.generation === state.generation
       const matrix = usable ? old : emptyMatrix(state)
       if (!usable || matrix.state.revision !== state.revision) refresh(db, matrix, state)
-      kept.set(state.key, matrix)
-      evict(kept, state.key, maxBytes)
+      kept.set(state.collection, matrix)
+      evict(kept, state.collection, maxBytes)
       return matrix
     },
   }
@@ -68,25 +69,25 @@ function refresh(db: DatabaseSync, matrix: Kept, state: CollectionState): void {
   reserve(matrix, state)
   const last = matrix.documents[matrix.rows - 1] ?? -1
   const added = db.prepare(
-    `SELECT key, document, vector FROM chunks WHERE collection = ? AND generation = ? AND document > ? ORDER BY document, ordinal`,
+    `SELECT key, document, vector FROM chunks WHERE generation = ? AND document > ? ORDER BY document, ordinal`,
   )
   const bytes = new Uint8Array(matrix.vectors.buffer)
-  for (const row of added.iterate(state.key, state.generation, last)) {
-    bytes.set(row['vector'] as Uint8Array, matrix.rows * state.dim * 4)
-    matrix.chunks[matrix.rows] = row['key'] as number
-    matrix.documents[matrix.rows] = row['document'] as number
+  for (const row of added.iterate(state.generation, last)) {
+    bytes.set(bytesIn(row, 'vector'), matrix.rows * state.dim * 4)
+    matrix.chunks[matrix.rows] = numberIn(row, 'key')
+    matrix.documents[matrix.rows] = numberIn(row, 'document')
     matrix.rows++
   }
   matrix.state = state
 }
 
 /** Closes the gaps of chunks that are gone. Both sides are in the order of (document, ordinal); the index alone answers. */
-function dropRemoved(db: DatabaseSync, matrix: Kept, { key, generation, dim }: CollectionState): void {
+function dropRemoved(db: DatabaseSync, matrix: Kept, { generation, dim }: CollectionState): void {
   const last = matrix.documents[matrix.rows - 1] ?? -1
   const left = readKeys(
     db,
-    'SELECT key FROM chunks WHERE collection = ? AND generation = ? AND document <= ? ORDER BY document, ordinal',
-    [key, generation, last],
+    'SELECT key FROM chunks WHERE generation = ? AND document <= ? ORDER BY document, ordinal',
+    [generation, last],
   )
   let from = 0
   let to = 0

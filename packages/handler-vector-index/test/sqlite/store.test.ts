@@ -2,11 +2,11 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { expect, onTestFinished, test } from 'vitest'
-import { openSqliteConnection } from '../src/sqlite-connection.js'
-import { pragma, SCHEMA } from '../src/sqlite-schema.js'
-import { openSqliteStore, type SqliteStoreOptions } from '../src/sqlite-store.js'
-import { testVectorStore } from './store-suite.js'
-import { tempFolder } from './temp-folder.js'
+import { openSqliteConnection } from '../../src/sqlite/connection.js'
+import { pragma, SCHEMA } from '../../src/sqlite/schema.js'
+import { openSqliteStore, SQLITE_CAPABILITIES, type SqliteStoreOptions } from '../../src/sqlite/store.js'
+import { testVectorStore } from '../store-suite.js'
+import { tempFolder } from '../temp-folder.js'
 
 async function open(options: Partial<SqliteStoreOptions> = {}) {
   const store = await openSqliteStore({ path: join(await tempFolder(), 'vectors.db'), ...options })
@@ -14,8 +14,13 @@ async function open(options: Partial<SqliteStoreOptions> = {}) {
   return store
 }
 
-testVectorStore('sqlite', open)
-testVectorStore('sqlite without a search cache', () => open({ searchMemoryMb: 0 }))
+async function openPlace(options: Partial<SqliteStoreOptions> = {}) {
+  const path = join(await tempFolder(), 'vectors.db')
+  return { store: await open({ ...options, path }), again: () => open({ ...options, path }) }
+}
+
+testVectorStore('sqlite', openPlace, SQLITE_CAPABILITIES)
+testVectorStore('sqlite without a search cache', () => openPlace({ searchMemoryMb: 0 }), SQLITE_CAPABILITIES)
 
 test('every connection has WAL, synchronous FULL and incremental vacuum', async () => {
   const path = join(await tempFolder(), 'vectors.db')
@@ -36,12 +41,12 @@ test('the documented schema is the one in the file', async () => {
   const made = db
     .prepare("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite%'")
     .all()
-  const docs = await readFile(new URL('../docs/store.md', import.meta.url), 'utf8')
+  const docs = await readFile(new URL('../../docs/store.md', import.meta.url), 'utf8')
   for (const { sql } of made) {
     expect(SCHEMA).toContain(sql)
     expect(docs).toContain(sql)
   }
-  expect(made).toHaveLength(4)
+  expect(made).toHaveLength(7)
 })
 
 test('a file of another program, a newer version and no database at all are refused with a code each', async () => {
@@ -56,9 +61,11 @@ test('a file of another program, a newer version and no database at all are refu
   await expect(open({ path: foreign })).rejects.toMatchObject({ code: 'STORE_FOREIGN' })
   const path = join(folder, 'newer.db')
   const store = await openSqliteStore({ path })
-  store.close()
+  await store.close()
   make('newer.db', 'PRAGMA user_version = 99')
   await expect(open({ path })).rejects.toMatchObject({ code: 'STORE_NEWER' })
+  make('newer.db', 'PRAGMA user_version = 1')
+  await expect(open({ path })).rejects.toMatchObject({ code: 'STORE_OLDER' })
   await writeFile(
     join(folder, 'text.db'),
     'this is not a database, and long enough to be looked at'.repeat(50),
@@ -77,33 +84,18 @@ test('a write waits for another writer, and reports STORE_BUSY as retryable when
     sourceId: null,
     version: null,
     metadata: '{}',
-    contentHash: '',
-    chunks: [{ text: null, vector: Float32Array.of(1) }],
+    content: { contentHash: '', joints: null, chunks: [{ text: null, vector: Float32Array.of(1) }] },
   }
   const write = (signal = new AbortController().signal) =>
-    store.write({ collection: 'c', embedder: 'e', dim: 1, documents: [document] }, signal)
+    store.write({ collection: 'c', embedder: 'e', dim: 1, chunk: null, documents: [document] }, { signal })
   other.exec('BEGIN IMMEDIATE')
   await expect(write()).rejects.toMatchObject({ name: 'RetryableError', code: 'STORE_BUSY' })
   const patient = await open({ path })
   const waiting = patient.write(
-    { collection: 'c', embedder: 'e', dim: 1, documents: [document] },
-    new AbortController().signal,
+    { collection: 'c', embedder: 'e', dim: 1, chunk: null, documents: [document] },
+    { signal: new AbortController().signal },
   )
   await expect(write(AbortSignal.abort(new Error('cancelled')))).rejects.toThrow('cancelled')
   other.exec('COMMIT')
   expect(await waiting).toEqual({ stale: new Set() })
-})
-
-test('what was written is there after the store is opened again', async () => {
-  const path = join(await tempFolder(), 'vectors.db')
-  const first = await openSqliteStore({ path })
-  const chunks = [{ text: 'kept', vector: Float32Array.of(0.6, 0.8) }]
-  const documents = [
-    { id: 'a', seen: null, sourceId: null, version: null, metadata: '{}', contentHash: '', chunks },
-  ]
-  await first.write({ collection: 'c', embedder: 'e', dim: 2, documents }, new AbortController().signal)
-  first.close()
-  const second = await open({ path })
-  const hits = await second.search({ collection: 'c', vector: Float32Array.of(0.6, 0.8), k: 1, filter: null })
-  expect(hits).toMatchObject([{ id: 'a', text: 'kept', score: expect.closeTo(1) }])
 })

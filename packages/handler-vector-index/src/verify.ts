@@ -1,0 +1,143 @@
+import { setImmediate } from 'node:timers/promises'
+import { NonRetryableError } from '@mcp-worker/runtime'
+import { contentHash } from './identity.js'
+import { type Checkpoint, openJournal } from './journal.js'
+import type { VectorIndexResult, Verified, VerifyPayload } from './payload.js'
+import { createProgress } from './progress.js'
+import type { CollectionInfo, DocumentContent, Problem, VectorStore } from './store.js'
+import { createTally } from './tally.js'
+import { resultOf, type TaskContext } from './task-context.js'
+
+/** What `verify` can find. */
+export const PROBLEMS = {
+  VECTOR_DIM: 'a vector has another dimension than its collection',
+  VECTOR_NOT_FINITE: 'a vector has a component that is not a finite number',
+  VECTOR_NOT_UNIT: 'a vector is not of length 1',
+  HASH_MISMATCH: 'the content does not match the hash that it was stored with',
+  NO_CHUNKS: 'a reindex could not embed the document: it is never found',
+  METADATA_INVALID: 'the metadata are not a JSON object',
+  UNREADABLE: 'the store cannot read it',
+  COUNT_MISMATCH: 'the counts of the collection are not those of its rows',
+  ORPHAN_CHUNKS: 'chunks belong to no document',
+  FILE_DAMAGED: "the engine's own check of the file failed",
+} as const
+
+export type ProblemCode = keyof typeof PROBLEMS
+
+const MAX_LISTED = 100
+/** float32 components of a unit vector: rounding moves its length by less than this. */
+const LENGTH_TOLERANCE = 1e-3
+const RECALL_SAMPLE = { vectors: 100, k: 10 }
+
+/** `verify`: reads every document and asks the engine; changes nothing. Throws `COLLECTION_NOT_FOUND`. */
+export async function verifyCollection(
+  payload: VerifyPayload,
+  { store }: { readonly store: VectorStore },
+  context: TaskContext,
+): Promise<VectorIndexResult> {
+  const collection = await store.describe(payload.collection)
+  if (collection === null) {
+    throw new NonRetryableError(
+      `there is no collection "${payload.collection}": there is nothing to verify`,
+      {
+        code: 'COLLECTION_NOT_FOUND',
+      },
+    )
+  }
+  const { signal } = context
+  const verified = await verifyDocuments(payload, collection, { store, context })
+  addProblems(verified, await store.inspect(collection.name, { signal }))
+  const recall = await store.sampleRecall(collection.name, RECALL_SAMPLE, { signal })
+  return resultOf(payload, createTally(), collection, { verified: { ...verified, recall } })
+}
+
+interface Around {
+  readonly store: VectorStore
+  readonly context: TaskContext
+}
+
+async function verifyDocuments(
+  { batch_size: limit }: VerifyPayload,
+  collection: CollectionInfo,
+  { store, context }: Around,
+): Promise<Verified> {
+  const source = `verify ${collection.generation}`
+  const journal = await openJournal(source, { store, context, dryRun: false })
+  const found = journal.found
+  const verified: Verified = found?.verified ?? { checked: 0, problems: [], problem_count: 0, recall: null }
+  const progress = createProgress(context, verified.checked)
+  let after = found?.after ?? null
+  do {
+    await setImmediate()
+    context.signal.throwIfAborted()
+    const page = await store.list({ collection: collection.name, after, limit })
+    for (const { id } of page.documents) addProblems(verified, await verifyDocument(id, collection, store))
+    verified.checked += page.documents.length
+    progress(verified.checked, Math.max(collection.count, verified.checked))
+    after = page.next
+    if (after === null) break
+    const at: Checkpoint = { next: verified.checked, source, tally: createTally(), after, verified }
+    await journal.save(at)
+  } while (after !== null)
+  return verified
+}
+
+function addProblems(verified: Verified, problems: readonly Problem[]): void {
+  const room = MAX_LISTED - verified.problems.length
+  verified.problem_count += problems.length
+  verified.problems.push(...problems.slice(0, room))
+}
+
+/** One document at a time: a page of large ones would not fit in memory. */
+async function verifyDocument(
+  id: string,
+  collection: CollectionInfo,
+  store: VectorStore,
+): Promise<readonly Problem[]> {
+  try {
+    const document = (await store.read(collection.name, [id])).get(id)
+    // deleted since it was listed
+    if (document === undefined) return []
+    const codes = new Set(findProblems(document, collection, store.capabilities.exactVectors))
+    return [...codes].map((code) => ({ id, code, detail: PROBLEMS[code] }))
+  } catch (error) {
+    if (!isCorrupt(error)) throw error
+    return [{ id, code: 'UNREADABLE', detail: error.message }]
+  }
+}
+
+function isCorrupt(error: unknown): error is Error {
+  return error instanceof Error && 'code' in error && error.code === 'STORE_CORRUPT'
+}
+
+/** Pure: what is wrong with a document as it was read. `exactVectors`: bits matter, so the hash of a ready vector can be compared. */
+export function findProblems(
+  { chunks, joints, contentHash: hash, metadata, intact }: DocumentContent,
+  { dim }: Pick<CollectionInfo, 'dim'>,
+  exactVectors: boolean,
+): readonly ProblemCode[] {
+  const problems: ProblemCode[] = chunks.flatMap(({ vector }) => vectorProblem(vector, dim) ?? [])
+  if (!isObject(metadata)) problems.push('METADATA_INVALID')
+  if (chunks.length === 0) return [...problems, intact ? 'NO_CHUNKS' : 'HASH_MISMATCH']
+  const texts = chunks.map(({ text }) => text)
+  const ready = joints === null ? (chunks[0]?.vector ?? null) : null
+  const comparable = ready === null || exactVectors
+  if (!intact || (comparable && contentHash(texts, ready) !== hash)) problems.push('HASH_MISMATCH')
+  return problems
+}
+
+function vectorProblem(vector: Float32Array, dim: number): ProblemCode | null {
+  if (vector.length !== dim) return 'VECTOR_DIM'
+  if (!vector.every(Number.isFinite)) return 'VECTOR_NOT_FINITE'
+  const length = Math.sqrt(vector.reduce((sum, x) => sum + x * x, 0))
+  return Math.abs(length - 1) > LENGTH_TOLERANCE ? 'VECTOR_NOT_UNIT' : null
+}
+
+function isObject(json: string): boolean {
+  try {
+    const value: unknown = JSON.parse(json)
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+  } catch {
+    return false
+  }
+}
