@@ -1,0 +1,16 @@
+import { z } from 'zod'
+
+/** Options of the engine `file`. */
+export const fileEngineOptions = z.strictObject({
+  root: z
+    .string()
+    .min(1)
+    .describe('The folder that models are looked for in; a model_id is a path below it.'),
+  watch_interval_ms: z
+    .int()
+    .min(10)
+    .default(2000)
+    .describe('How often a loaded file is looked at, to notice that it changed or went.'),
+})
+
+export type FileEngineOptions = z.output<typeof fileEngineOptions>

@@ -1,0 +1,39 @@
+import { z } from 'zod'
+
+/** Options of the engine `ollama`. */
+export const ollamaEngineOptions = z.strictObject({
+  url: z
+    .url({ protocol: /^https?$/ })
+    .refine((url) => {
+      const { username, password, search, hash } = new URL(url)
+      return username + password + search + hash === ''
+    }, 'expected an address alone: no user, no password (use api_key), no query')
+    .default('http://127.0.0.1:11434')
+    .describe('Where the server is.'),
+  api_key: z
+    .string()
+    .regex(/^[\x21-\x7e]+$/, 'expected visible ASCII characters only')
+    .optional()
+    .describe('Sent as a bearer token, for a proxy before the server; appears in no message.'),
+  context_length: z
+    .int()
+    .min(1)
+    .optional()
+    .describe(
+      "The context that models are loaded with (num_ctx). Absent: the server's default; 4096 is assumed for the estimate.",
+    ),
+  request_timeout_ms: z.int().min(1).default(10_000).describe('For a question about models.'),
+  load_timeout_ms: z.int().min(1).default(600_000).describe('For one load.'),
+  unload_timeout_ms: z
+    .int()
+    .min(1)
+    .default(30_000)
+    .describe('How long the server may take to give the memory back after an unload or an abort.'),
+  watch_interval_ms: z
+    .int()
+    .min(10)
+    .default(5000)
+    .describe('How often the server is asked whether the loaded models are still there.'),
+})
+
+export type OllamaEngineOptions = z.output<typeof ollamaEngineOptions>
