@@ -252,5 +252,12 @@ export const searchOutputSchema = z.strictObject({
 })
 
 export const collectionsOutputSchema = z.strictObject({
-  collections: z.array(collectionSummary.extend({ name: z.string(), chunks: z.int() })),
+  collections: z.array(
+    collectionSummary.extend({
+      name: z.string(),
+      chunks: z.int(),
+      /** How its texts are cut; null: it began with ready vectors. */
+      chunk: z.strictObject({ size: z.int(), overlap: z.int() }).nullable(),
+    }),
+  ),
 })

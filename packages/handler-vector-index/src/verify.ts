@@ -4,7 +4,14 @@ import { contentHash } from './identity.js'
 import { type Checkpoint, openJournal } from './journal.js'
 import type { VectorIndexResult, Verified, VerifyPayload } from './payload.js'
 import { createProgress } from './progress.js'
-import type { CollectionInfo, DocumentContent, Problem, VectorStore } from './store.js'
+import type {
+  CollectionInfo,
+  DocumentContent,
+  DocumentPage,
+  ListQuestion,
+  Problem,
+  VectorStore,
+} from './store.js'
 import { createTally } from './tally.js'
 import { resultOf, type TaskContext } from './task-context.js'
 
@@ -46,7 +53,8 @@ export async function verifyCollection(
   }
   const { signal } = context
   const verified = await verifyDocuments(payload, collection, { store, context })
-  addProblems(verified, await store.inspect(collection.name, { signal }))
+  const inspected = await orUnreadable(null, () => store.inspect(collection.name, { signal }))
+  addProblems(verified, inspected)
   const recall = await store.sampleRecall(collection.name, RECALL_SAMPLE, { signal })
   return resultOf(payload, createTally(), collection, { verified: { ...verified, recall } })
 }
@@ -70,7 +78,7 @@ async function verifyDocuments(
   do {
     await setImmediate()
     context.signal.throwIfAborted()
-    const page = await store.list({ collection: collection.name, after, limit })
+    const page = await listPage({ collection: collection.name, after, limit }, { store, verified })
     for (const { id } of page.documents) addProblems(verified, await verifyDocument(id, collection, store))
     verified.checked += page.documents.length
     progress(verified.checked, Math.max(collection.count, verified.checked))
@@ -88,18 +96,41 @@ function addProblems(verified: Verified, problems: readonly Problem[]): void {
   verified.problems.push(...problems.slice(0, room))
 }
 
+/** A list that cannot be read is a problem, and ends there. */
+async function listPage(
+  question: ListQuestion,
+  { store, verified }: { readonly store: VectorStore; readonly verified: Verified },
+): Promise<DocumentPage> {
+  let page: DocumentPage = { documents: [], next: null }
+  const problems = await orUnreadable(null, async () => {
+    page = await store.list(question)
+    return []
+  })
+  addProblems(verified, problems)
+  return page
+}
+
 /** One document at a time: a page of large ones would not fit in memory. */
-async function verifyDocument(
+function verifyDocument(
   id: string,
   collection: CollectionInfo,
   store: VectorStore,
 ): Promise<readonly Problem[]> {
-  try {
+  return orUnreadable(id, async () => {
     const document = (await store.read(collection.name, [id])).get(id)
     // deleted since it was listed
     if (document === undefined) return []
     const codes = new Set(findProblems(document, collection, store.capabilities.exactVectors))
     return [...codes].map((code) => ({ id, code, detail: PROBLEMS[code] }))
+  })
+}
+
+async function orUnreadable(
+  id: string | null,
+  look: () => Promise<readonly Problem[]>,
+): Promise<readonly Problem[]> {
+  try {
+    return await look()
   } catch (error) {
     if (!isCorrupt(error)) throw error
     return [{ id, code: 'UNREADABLE', detail: error.message }]

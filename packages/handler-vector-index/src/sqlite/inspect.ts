@@ -1,28 +1,55 @@
 import type { DatabaseSync } from 'node:sqlite'
+import { setImmediate } from 'node:timers/promises'
 import type { Problem } from '../store.js'
+import type { SqliteConnection } from './connection.js'
 import type { Generation, Generations } from './generations.js'
 import { numberIn, type Row, textIn } from './rows.js'
 
 const MAX_PROBLEMS = 1_000
 
-/** What the file says of itself, one table after the other: each check reads a whole table. */
-export const INSPECTED = ['collections', 'generations', 'documents', 'chunks', 'marks'] as const
+const TABLES = ['collections', 'generations', 'documents', 'chunks', 'marks'] as const
 
-export function checkTable(db: DatabaseSync, table: (typeof INSPECTED)[number]): readonly Problem[] {
-  const rows = db.prepare(`PRAGMA quick_check('${table}')`).all()
-  const said = rows.map((row) => textIn(row, 'quick_check')).filter((text) => text !== 'ok')
-  return said.slice(0, MAX_PROBLEMS).map((detail) => ({ id: null, code: 'FILE_DAMAGED', detail }))
+interface Inspection {
+  readonly generations: Generations
+  readonly collection: string
+  readonly signal: AbortSignal
 }
 
-/** Counts that do not add up, and rows that belong to nothing. Runs within a read transaction. */
-export function checkRows(
-  db: DatabaseSync,
-  generations: Generations,
-  collection: string,
-): readonly Problem[] {
-  const generation = generations.current(collection)
-  if (generation === null) return []
-  return [...checkCounts(db, generation), ...findOrphans(db, generation)]
+/** SQLite's check of each table, then counts that do not add up and rows that belong to nothing. Each check reads a whole table. */
+export async function inspectFile(
+  { db, read }: SqliteConnection,
+  { generations, collection, signal }: Inspection,
+): Promise<readonly Problem[]> {
+  // looked up in the snapshot of the check: others write meanwhile
+  const ofCollection = (check: (generation: Generation) => readonly Problem[]) => () => {
+    const generation = generations.current(collection)
+    return generation === null ? [] : check(generation)
+  }
+  const checks = [
+    ...TABLES.map((table) => () => checkTable(db, table)),
+    ofCollection((generation) => checkCounts(db, generation)),
+    ofCollection((generation) => findOrphans(db, generation)),
+  ]
+  const problems: Problem[] = []
+  for (const check of checks) {
+    problems.push(...(await read(check).catch(damageOf)))
+    await setImmediate()
+    signal.throwIfAborted()
+  }
+  return problems.slice(0, MAX_PROBLEMS)
+}
+
+/** A check that cannot go on has found something. */
+function damageOf(error: unknown): readonly Problem[] {
+  const isDamage = error instanceof Error && 'code' in error && error.code === 'STORE_CORRUPT'
+  if (!isDamage) throw error
+  return [{ id: null, code: 'FILE_DAMAGED', detail: error.message }]
+}
+
+function checkTable(db: DatabaseSync, table: (typeof TABLES)[number]): readonly Problem[] {
+  const rows = db.prepare(`PRAGMA quick_check('${table}')`).all()
+  const said = rows.map((row) => textIn(row, 'quick_check')).filter((text) => text !== 'ok')
+  return said.map((detail) => ({ id: null, code: 'FILE_DAMAGED', detail }))
 }
 
 function checkCounts(db: DatabaseSync, { key, documents, chunks }: Generation): readonly Problem[] {

@@ -1,10 +1,9 @@
-import { setImmediate } from 'node:timers/promises'
-import type { Problem, VectorStore } from '../store.js'
+import type { VectorStore } from '../store.js'
 import { createBuild } from './build.js'
-import { openSqliteConnection, type SqliteConnection } from './connection.js'
+import { openSqliteConnection } from './connection.js'
 import { createDocumentRows } from './document-rows.js'
-import { createGenerations, type Generations } from './generations.js'
-import { checkRows, checkTable, INSPECTED } from './inspect.js'
+import { createGenerations } from './generations.js'
+import { inspectFile } from './inspect.js'
 import { createMarks } from './marks.js'
 import { createRead } from './read.js'
 import { createRemove } from './remove.js'
@@ -70,28 +69,9 @@ export async function openSqliteStore({
     purge: (limit, { signal }) => write(() => purge(limit), signal),
     optimize: ({ signal }) => exclusive(() => optimizeSlice(db), signal),
     size: () => sizeOf(path),
-    inspect: (collection, { signal }) => inspect(connection, { generations, collection, signal }),
+    inspect: (collection, { signal }) => inspectFile(connection, { generations, collection, signal }),
     sampleRecall: async () => null,
     ping: (signal) => write(() => undefined, signal),
     close: async () => connection.close(),
   }
-}
-
-interface Inspection {
-  readonly generations: Generations
-  readonly collection: string
-  readonly signal: AbortSignal
-}
-
-async function inspect(
-  { db, read }: SqliteConnection,
-  { generations, collection, signal }: Inspection,
-): Promise<readonly Problem[]> {
-  const problems: Problem[] = []
-  for (const table of INSPECTED) {
-    problems.push(...(await read(() => checkTable(db, table))))
-    await setImmediate()
-    signal.throwIfAborted()
-  }
-  return [...problems, ...(await read(() => checkRows(db, generations, collection)))].slice(0, 1_000)
 }
