@@ -50,6 +50,7 @@ export function openCache(
     memoryBytes: null,
     warmup: null,
     keepAliveMs: undefined,
+    pin: false,
     force: false,
     ...wish,
   })
