@@ -1,0 +1,46 @@
+import { createLogger, createWorker, memoryQueue } from '@mcp-worker/runtime'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { onTestFinished } from 'vitest'
+import type { z } from 'zod'
+import type { optionsSchema } from '../src/options.js'
+import modelCache from '../src/plugin.js'
+import { startOllamaServer, type OllamaModel } from './ollama-server.js'
+
+const GIB = 2 ** 30
+
+export const OLLAMA_MODELS: readonly OllamaModel[] = [
+  {
+    name: 'llama3-8b:latest',
+    size: GIB,
+    digest: 'a'.repeat(64),
+    memory: 3 * GIB,
+    capabilities: ['completion'],
+  },
+  { name: 'qwen3:4b', size: GIB, digest: 'b'.repeat(64), memory: 2 * GIB, capabilities: ['completion'] },
+  { name: 'gemma:2b', size: GIB, digest: 'c'.repeat(64), memory: 2 * GIB, capabilities: ['completion'] },
+]
+
+/** A worker with the plugin, not started, and the server that its models are on. */
+export async function makeCacheWorker(options: z.input<typeof optionsSchema> = {}) {
+  const server = await startOllamaServer(OLLAMA_MODELS)
+  onTestFinished(() => server.stop())
+  const dataDir = await mkdtemp(join(tmpdir(), 'model-cache-'))
+  onTestFinished(() => rm(dataDir, { recursive: true, force: true }))
+  const lines: string[] = []
+  const worker = createWorker({
+    plugins: [modelCache({ ollama: { url: server.url, watch_interval: '20ms' }, ...options })],
+    queue: memoryQueue(),
+    dataDir,
+    logger: createLogger({ destination: { write: (line: string) => void lines.push(line) } }),
+  })
+  onTestFinished(async () => void (await worker.stop()))
+  return { worker, server, lines }
+}
+
+export async function startCacheWorker(options: z.input<typeof optionsSchema> = {}) {
+  const made = await makeCacheWorker(options)
+  await made.worker.start()
+  return made
+}
