@@ -95,6 +95,7 @@ async function bringInOnce(
     observer.warmed(entry.engine.name, entry.warmth.firstMs)
   }
   signal.throwIfAborted()
+  entry.wish = wish
   becomeReady(entry, clock.now() - startedAt, around)
   return null
 }
@@ -193,6 +194,7 @@ function becomeReady(entry: ModelEntry, loadMs: number, around: BringInAround): 
   const [first] = entry.waiters
   for (const waiter of entry.waiters) {
     if (waiter.holds) entry.uses += 1
+    if (waiter.wish.pin) entry.pinned = true
     waiter.resolve({ kind: 'ready', how: waiter === first ? 'loaded' : 'joined' })
   }
   entry.waiters.clear()

@@ -8,6 +8,7 @@ import {
   createEntry,
   keyOf,
   type Arrival,
+  type Arrived,
   type Drained,
   type EvictReason,
   type ModelEntry,
@@ -51,7 +52,7 @@ export interface ModelCache {
   use<T>(
     wish: ModelWish,
     options: RequestOptions,
-    work: (loaded: LoadedModel) => Promise<T>,
+    work: (loaded: LoadedModel, how: Arrived) => Promise<T>,
   ): Promise<{ readonly arrival: Arrival; readonly value: T | null }>
   /**
    * Unloads as soon as its last use ends. `revived`: a request came first (not where forced). Left alone: `pinned` and not forced, `loading` (somebody
@@ -67,7 +68,10 @@ export interface ModelCache {
   find(engine: ModelEngine, model: ModelRef): ModelEntry | null
   entries(): Iterable<ModelEntry>
   pools(): Iterable<Pool>
-  lastChoice(): EvictionChoice | null
+  /** The last choices of what to evict, the newest last. */
+  choices(): readonly EvictionChoice[]
+  /** `reserved`: of loads under way; `used`: everything else that is counted, that of others included. */
+  bytesIn(pool: string): { readonly used: number; readonly reserved: number }
   /** The endpoint no longer has it. */
   lost(entry: ModelEntry, error: Error): void
   /** What others hold in a shared pool. */
@@ -78,15 +82,17 @@ export interface ModelCache {
 
 /** Models that are not in memory and of which something is remembered: rate, load time, size. */
 const MOST_REMEMBERED = 1000
+const MOST_CHOICES = 100
 
 export function createModelCache({ engines, settings, clock, observer }: ModelCacheParts): ModelCache {
   const entries = new Map<string, ModelEntry>()
   const closing = new AbortController()
   const attempts = new Set<Promise<void>>()
-  let lastChoice: EvictionChoice | null = null
+  const choices: EvictionChoice[] = []
 
   const evictAll = (chosen: readonly ModelEntry[], reason: EvictReason, choice: EvictionChoice) => {
-    lastChoice = choice
+    choices.push(choice)
+    if (choices.length > MOST_CHOICES) choices.shift()
     observer.chose(choice)
     return Promise.all(chosen.map((entry) => letGo.drain(entry, reason, false)))
   }
@@ -160,7 +166,13 @@ export function createModelCache({ engines, settings, clock, observer }: ModelCa
     find,
     entries: () => entries.values(),
     pools: () => pools.values(),
-    lastChoice: () => lastChoice,
+    choices: () => choices,
+    bytesIn(name) {
+      const { ledger } = pools.get(name) ?? { ledger: createLedger<ModelEntry>(name, null) }
+      const loading = [...entries.values()].filter(({ state }) => state === 'queued' || state === 'loading')
+      const reserved = loading.reduce((sum, entry) => sum + ledger.bytesOf(entry), 0)
+      return { used: ledger.total() - reserved, reserved }
+    },
     preload: async (wish, options) => (await asked(wish, options)).arrival,
     async use(wish, options, work) {
       const { entry, arrival } = await asked(wish, { ...options, holds: true })
@@ -169,7 +181,7 @@ export function createModelCache({ engines, settings, clock, observer }: ModelCa
       try {
         if (loaded === null)
           throw new ModelError('MODEL_GONE', `${entry.model.modelId} was lost before its use`)
-        return { arrival, value: await work(loaded) }
+        return { arrival, value: await work(loaded, arrival.how) }
       } finally {
         letGo.useEnded(entry)
       }

@@ -34,6 +34,8 @@ export interface ModelWish {
   readonly warmup: WarmupWish | null
   /** Idle time after which it is unloaded, in milliseconds; null: never for idleness; undefined: as it was, else as the options say. */
   readonly keepAliveMs: number | null | undefined
+  /** Pinned from the moment that it is ready. */
+  readonly pin: boolean
   /** Try again although the backoff of the last failure is not over. */
   readonly force: boolean
 }
@@ -41,8 +43,11 @@ export interface ModelWish {
 /** Why a wish was not granted although nothing is wrong: pins, or the wish's own rule, keep too much of the memory. */
 export type RefusalReason = 'pinned' | 'rule'
 
+/** It was in memory; this request's load brought it there; another one's did. */
+export type Arrived = 'hit' | 'loaded' | 'joined'
+
 export type Arrival =
-  | { readonly kind: 'ready'; readonly how: 'hit' | 'loaded' | 'joined' }
+  | { readonly kind: 'ready'; readonly how: Arrived }
   | { readonly kind: 'refused'; readonly reason: RefusalReason }
 
 /** One request that waits until the model is ready. */
@@ -105,6 +110,8 @@ export interface ModelEntry {
   loadMs: number
   lastUsedAt: number
   readyAt: number
+  /** The last one that was granted: what a pinned model that was lost is loaded by; null: none was. */
+  wish: ModelWish | null
   /** When it was last evicted for others (`room`, `memory`); null: never. */
   displacedAt: number | null
 }
@@ -135,6 +142,7 @@ export function createEntry(wish: ModelWish, ledger: Ledger<ModelEntry>, now: nu
     loadMs: 0,
     lastUsedAt: now,
     readyAt: now,
+    wish: null,
     displacedAt: null,
   }
 }

@@ -40,6 +40,7 @@ export function createRequests(around: RequestsAround): Request {
     letGo.revive(entry)
     if (entry.state === 'ready') {
       if (options.holds === true) entry.uses += 1
+      if (wish.pin) entry.pinned = true
       letGo.restTimer(entry)
       return { kind: 'ready', how: 'hit' }
     }

@@ -17,6 +17,8 @@ export interface RoomSettings {
 /** Why an eviction chose what it chose: everything that could have gone, and what each would have cost. */
 export interface EvictionChoice {
   readonly at: number
+  /** Another model needed the room, or the machine ran out of memory. */
+  readonly reason: 'room' | 'memory'
   readonly forModel: string
   readonly neededBytes: number
   readonly policy: EvictionPolicy
@@ -126,7 +128,7 @@ export function createRoom(around: RoomAround): Room {
       const idle = evictableFor(around, entry)
       const most = idle.reduce((sum, one) => sum + one.bytes, 0)
       return (
-        choiceOf(around, entry, Math.min(bytes, most), idle) ?? {
+        choiceOf(around, entry, Math.min(bytes, most), idle, 'memory') ?? {
           set: [],
           choice: emptyChoice(around, entry),
         }
@@ -168,7 +170,7 @@ type Plan =
   | { readonly kind: 'refuse'; readonly reason: RefusalReason }
 
 function planEviction(around: RoomAround, entry: ModelEntry, missing: number): Plan {
-  const chosen = choiceOf(around, entry, missing, evictableFor(around, entry))
+  const chosen = choiceOf(around, entry, missing, evictableFor(around, entry), 'room')
   if (chosen) return { kind: 'evict', ...chosen }
   // what leaves is in `missing` already
   const held = [...around.entries()].filter(
@@ -221,6 +223,7 @@ function choiceOf(
   wanted: ModelEntry,
   bytes: number,
   idle: readonly IdleModel[],
+  reason: 'room' | 'memory',
 ): { readonly set: ModelEntry[]; readonly choice: EvictionChoice } | null {
   const { policy } = around.settings
   const chosen = chooseEvictions(policy, idle, bytes)
@@ -232,6 +235,7 @@ function choiceOf(
   return {
     set: chosen.map(({ entry }) => entry),
     choice: {
+      reason,
       at: around.clock.now(),
       forModel: wanted.model.modelId,
       neededBytes: bytes,
@@ -243,7 +247,14 @@ function choiceOf(
 
 function emptyChoice({ clock, settings }: RoomAround, wanted: ModelEntry): EvictionChoice {
   const { policy } = settings
-  return { at: clock.now(), forModel: wanted.model.modelId, neededBytes: 0, policy, candidates: [] }
+  return {
+    at: clock.now(),
+    reason: 'memory',
+    forModel: wanted.model.modelId,
+    neededBytes: 0,
+    policy,
+    candidates: [],
+  }
 }
 
 /** When the first of those that only their minimum residency protects can go, in milliseconds from now; null: uses must end first. */

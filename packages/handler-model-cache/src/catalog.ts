@@ -1,0 +1,100 @@
+import type { ModelEngine, ModelRef } from './engine.js'
+import { ModelError } from './errors.js'
+import type { ModelWish, WarmupWish } from './model-entry.js'
+import type { WarmupFields } from './model-fields.js'
+import type { ModelCacheOptions } from './options.js'
+import type { LoadingPayload } from './payload.js'
+import { PRIORITIES } from './model-entry.js'
+
+/** Which engine has a model, and what it is called there. */
+export interface Place {
+  readonly engine: ModelEngine
+  readonly model: ModelRef
+}
+
+export interface Catalog {
+  /**
+   * Where the model may be, the likeliest first: the next one is to be tried where the engine says MODEL_NOT_FOUND. Throws ENGINE_UNKNOWN.
+   */
+  placesOf(named: {
+    readonly model_id: string
+    readonly revision?: string | undefined
+    readonly engine?: string | undefined
+  }): readonly Place[]
+  /** What a payload asks for, in each of these places. */
+  wishesOf(payload: LoadingPayload): readonly ModelWish[]
+}
+
+type CatalogOptions = Pick<
+  ModelCacheOptions,
+  'models' | 'embedder' | 'default_engine' | 'warmup_runs' | 'warmup_max'
+>
+
+export function createCatalog(engines: readonly ModelEngine[], options: CatalogOptions): Catalog {
+  const byName = new Map(engines.map((engine) => [engine.name, engine]))
+  function engineOf(model: string, asked: string | undefined): ModelEngine {
+    const name = asked ?? options.models[model]?.engine ?? engineByName(model, options)
+    const engine = byName.get(name)
+    if (engine) return engine
+    const known = [...byName.keys()].join(', ')
+    throw new ModelError('ENGINE_UNKNOWN', `expected one of the engines ${known} for ${model}, got ${name}`)
+  }
+  const placesOf: Catalog['placesOf'] = ({ model_id: id, revision, engine: asked }) => {
+    const known = options.models[id]
+    const engine = engineOf(id, asked)
+    const names = known?.name === undefined ? spellings(id, engine) : [known.name]
+    return names.map((modelId) => ({
+      engine,
+      model: { modelId, revision: revision ?? known?.revision ?? null, digest: null },
+    }))
+  }
+  return {
+    placesOf,
+    wishesOf(payload) {
+      const known = options.models[payload.model_id]
+      const digest = payload.digest ?? known?.digest ?? null
+      return placesOf(payload).map(({ engine, model }) => ({
+        engine,
+        model: { ...model, digest },
+        priority: PRIORITIES.indexOf(payload.priority),
+        evict: payload.evict,
+        memoryBytes: payload.memory_bytes ?? bytesOf(known?.memory_mb),
+        warmup: warmupOf(payload.warmup ?? known?.warmup, options),
+        keepAliveMs: payload.keep_alive === undefined ? known?.keep_alive : payload.keep_alive,
+        pin: payload.pin,
+        force: payload.force,
+      }))
+    },
+  }
+}
+
+function engineByName(model: string, { embedder, default_engine }: CatalogOptions): string {
+  if (Object.hasOwn(embedder.models, model)) return 'embedder'
+  if (model.endsWith('.onnx')) return 'onnx'
+  return /\.(gguf|safetensors)$/.test(model) ? 'file' : default_engine
+}
+
+/** People write `llama3-8b` for what an Ollama server calls `llama3:8b`: the name as written comes first. */
+function spellings(id: string, engine: ModelEngine): readonly string[] {
+  const dash = id.lastIndexOf('-')
+  if (engine.name !== 'ollama' || id.includes(':') || dash < 1 || dash === id.length - 1) return [id]
+  return [id, `${id.slice(0, dash)}:${id.slice(dash + 1)}`]
+}
+
+function bytesOf(mebibytes: number | undefined): number | null {
+  return mebibytes === undefined ? null : mebibytes * 1024 * 1024
+}
+
+function warmupOf(
+  wish: WarmupFields | undefined,
+  { warmup_runs, warmup_max }: CatalogOptions,
+): WarmupWish | null {
+  const runs = wish?.runs ?? (wish === undefined ? warmup_runs : Math.max(1, warmup_runs))
+  if (runs === 0) return null
+  return {
+    runs,
+    maxMs: wish?.max_ms ?? warmup_max,
+    ...(wish?.inputs !== undefined && { inputs: wish.inputs }),
+    ...(wish?.prompt !== undefined && { prompt: wish.prompt }),
+  }
+}

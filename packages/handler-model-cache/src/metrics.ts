@@ -1,0 +1,116 @@
+import type { PluginLog, PluginMetrics } from '@mcp-worker/runtime'
+import type { ModelCache } from './model-cache.js'
+import type { CacheObserver } from './observer.js'
+import { MODEL_STATES } from './states.js'
+
+const LOAD_SECONDS = [0.01, 0.05, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600]
+const WARMUP_SECONDS = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60]
+
+/** The instruments of this package, exposed as `mcp_worker_model_cache_…`, and its log lines. */
+export interface ModelCacheMetrics extends CacheObserver {
+  /** Sets the gauges from what the cache holds now. */
+  sample(cache: ModelCache): void
+  /** The health check found this many loads, warmups and unloads without a sign of life. */
+  stalled(count: number): void
+}
+
+export function createModelCacheMetrics(metrics: PluginMetrics, log: PluginLog): ModelCacheMetrics {
+  return { ...createEvents(metrics, log), ...createGauges(metrics) }
+}
+
+function createEvents(metrics: PluginMetrics, log: PluginLog): CacheObserver {
+  const requests = metrics.counter({
+    name: 'requests_total',
+    help: 'Requests for a model by how they ended: hit, loaded, joined, refused, failed',
+    labels: ['engine', 'outcome'],
+  })
+  const loads = metrics.counter({
+    name: 'loads_total',
+    help: 'Loads by how they ended: loaded, failed, cancelled',
+    labels: ['engine', 'outcome'],
+  })
+  const thrash = metrics.counter({
+    name: 'reloads_soon_total',
+    help: 'Loads of a model that had been evicted for others within thrash_window',
+    labels: ['engine'],
+  })
+  const loadSeconds = metrics.histogram({
+    name: 'load_seconds',
+    help: 'Seconds per load that worked, warmup included',
+    labels: ['engine'],
+    buckets: LOAD_SECONDS,
+  })
+  const warmupSeconds = metrics.histogram({
+    name: 'first_run_seconds',
+    help: 'Seconds of the first run after a load',
+    labels: ['engine'],
+    buckets: WARMUP_SECONDS,
+  })
+  const evictions = metrics.counter({
+    name: 'evictions_total',
+    help: 'Models unloaded by reason: room, memory, idle, asked',
+    labels: ['engine', 'reason'],
+  })
+  const gone = metrics.counter({
+    name: 'gone_total',
+    help: 'Models that their engine lost',
+    labels: ['engine'],
+  })
+  const unloadFailures = metrics.counter({
+    name: 'unload_failures_total',
+    help: 'Unloads that did not give the memory back and were tried again',
+    labels: ['engine'],
+  })
+  return {
+    requested: (engine, outcome) => requests.inc({ engine, outcome }),
+    loadEnded(engine, outcome, seconds, soonAgain) {
+      loads.inc({ engine, outcome })
+      if (outcome === 'loaded') loadSeconds.observe(seconds, { engine })
+      if (soonAgain) thrash.inc({ engine })
+    },
+    warmed: (engine, firstMs) => warmupSeconds.observe(firstMs / 1000, { engine }),
+    evicted(engine, model, reason) {
+      evictions.inc({ engine, reason })
+      log.info('model_evicted', { engine, model, reason })
+    },
+    chose: ({ forModel, neededBytes, policy, candidates }) =>
+      log.debug('eviction_chosen', { for_model: forModel, needed_bytes: neededBytes, policy, candidates }),
+    gone(engine, model, error) {
+      gone.inc({ engine })
+      log.warn('model_gone', { engine, model, error: error.message })
+    },
+    unloadFailed(engine, model, error) {
+      unloadFailures.inc({ engine })
+      log.error('model_unload_failed', { engine, model, error: error.message })
+    },
+  }
+}
+
+function createGauges(metrics: PluginMetrics): Pick<ModelCacheMetrics, 'sample' | 'stalled'> {
+  const models = metrics.gauge({ name: 'models', help: 'Models by state', labels: ['state'] })
+  const bytes = metrics.gauge({
+    name: 'bytes',
+    help: 'Bytes of a pool: used, reserved (loads under way), limit where there is one',
+    labels: ['pool', 'kind'],
+  })
+  const waiting = metrics.gauge({ name: 'waiting', help: 'Requests that wait for room', labels: ['pool'] })
+  const stalled = metrics.gauge({
+    name: 'stalled',
+    help: 'Loads, warmups and unloads without a sign of life for stall_after, at the last health check',
+  })
+  return {
+    stalled: (count) => stalled.set(count),
+    sample(cache) {
+      const states = [...cache.entries()].map(({ state }) => state)
+      for (const state of MODEL_STATES) models.set(states.filter((one) => one === state).length, { state })
+      for (const { ledger, room } of cache.pools()) {
+        const { pool } = ledger
+        const { used, reserved } = cache.bytesIn(pool)
+        bytes.set(used, { pool, kind: 'used' })
+        bytes.set(reserved, { pool, kind: 'reserved' })
+        if (ledger.limit !== null) bytes.set(ledger.limit, { pool, kind: 'limit' })
+        waiting.set(room.waiting(), { pool })
+      }
+    },
+  }
+}

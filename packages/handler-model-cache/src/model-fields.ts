@@ -1,0 +1,28 @@
+import { z } from 'zod'
+
+/** No control characters, and nothing that is only white space: it appears in logs and addresses. */
+export const modelId = z
+  .string()
+  .min(1)
+  .max(256)
+  // oxlint-disable-next-line no-control-regex -- that is what is refused
+  .regex(
+    /^[^\u0000-\u0020\u007f](?:[^\u0000-\u001f\u007f]*[^\u0000-\u0020\u007f])?$/,
+    'expected a name without control characters, and no space at its ends',
+  )
+
+export const warmupFields = {
+  runs: z.int().min(1).max(100).optional(),
+  /** One or more inputs of the model, as its engine understands them. */
+  inputs: z.unknown().optional(),
+  prompt: z.string().min(1).max(32_000).optional(),
+  max_ms: z.int().min(1).max(3_600_000).optional(),
+}
+
+/** What a payload or the options say about a warmup. */
+export interface WarmupFields {
+  readonly runs?: number | undefined
+  readonly inputs?: unknown
+  readonly prompt?: string | undefined
+  readonly max_ms?: number | undefined
+}

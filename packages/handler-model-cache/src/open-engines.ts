@@ -1,0 +1,43 @@
+import { totalmem } from 'node:os'
+import { join } from 'node:path'
+import type { ModelEngine } from './engine.js'
+import { createEmbedderEngine } from './engines/embedder/embedder-engine.js'
+import { createFileEngine } from './engines/file/file-engine.js'
+import { createOllamaEngine } from './engines/ollama/ollama-engine.js'
+import { createOnnxEngine } from './engines/onnx/onnx-engine.js'
+import type { ModelCacheOptions } from './options.js'
+
+const MEBIBYTE = 1024 * 1024
+const PROCESS_SHARE = 0.5
+
+/** All engines. Each does nothing before its first model, so that what nobody uses need not be installed or running. */
+export function openEngines(options: ModelCacheOptions, dataDir: string): readonly ModelEngine[] {
+  const root = options.models_root ?? join(dataDir, 'models')
+  return [
+    createOllamaEngine(options.ollama),
+    createOnnxEngine({ ...options.onnx, root }),
+    createFileEngine({ ...options.file, root }),
+    createEmbedderEngine(options.embedder),
+  ]
+}
+
+/** The budget of each pool in bytes. */
+export function limitsOf(
+  options: Pick<ModelCacheOptions, 'memory_limit_mb' | 'endpoint_memory_limit_mb'>,
+  engines: readonly ModelEngine[],
+): ReadonlyMap<string, number> {
+  const { memory_limit_mb: own, endpoint_memory_limit_mb: endpoint } = options
+  const limits = new Map<string, number>()
+  for (const { pool } of engines) {
+    if (pool === 'process') limits.set(pool, own === undefined ? defaultLimit() : own * MEBIBYTE)
+    else if (endpoint !== undefined) limits.set(pool, endpoint * MEBIBYTE)
+  }
+  return limits
+}
+
+function defaultLimit(): number {
+  // 0, or more than there is: not constrained
+  const constrained = process.constrainedMemory()
+  const memory = constrained > 0 ? Math.min(constrained, totalmem()) : totalmem()
+  return Math.floor(memory * PROCESS_SHARE)
+}

@@ -1,0 +1,142 @@
+import type { Catalog } from './catalog.js'
+import type { CacheClock } from './clock.js'
+import type { ModelEngine } from './engine.js'
+import { isModelError, ModelError } from './errors.js'
+import type { ModelCache } from './model-cache.js'
+import { keyOf, type ModelEntry, type ModelWish } from './model-entry.js'
+import { payloadSchema } from './payload.js'
+
+export interface Reconciled {
+  /** Models that were loaded again. */
+  readonly loaded: readonly string[]
+  readonly failed: readonly { readonly what: string; readonly error: Error }[]
+}
+
+/** Never rejects but with the signal's reason. */
+export type Reconcile = (signal: AbortSignal) => Promise<Reconciled>
+
+export interface ReconcileAround {
+  readonly cache: ModelCache
+  readonly catalog: Catalog
+  readonly engines: readonly ModelEngine[]
+  readonly clock: CacheClock
+  /** Names that every replica keeps in memory. */
+  readonly warm: readonly string[]
+}
+
+/**
+ * Brings the books in line with the world: asks the endpoints what they hold (what went is absent, what others hold counts), then loads the warm list and
+ * what is pinned where that is missing.
+ */
+export function createReconcile(around: ReconcileAround): Reconcile {
+  return async (signal) => {
+    const seen = await Promise.all(around.engines.map((engine) => look(engine, around, signal)))
+    const wanted = [...wantedWishes(around), ...pinnedWishes(around)]
+    const brought = await Promise.all(wanted.map((one) => bringBack(one, around, signal)))
+    signal.throwIfAborted()
+    return {
+      loaded: brought.filter(({ how }) => how === 'loaded').map(({ what }) => what),
+      failed: [...seen, ...brought].flatMap(({ what, error }) => (error === null ? [] : [{ what, error }])),
+    }
+  }
+}
+
+interface Outcome {
+  readonly what: string
+  readonly how?: string
+  readonly error: Error | null
+}
+
+async function look(
+  engine: ModelEngine,
+  { cache, clock }: ReconcileAround,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  const what = engine.endpoint
+  // an endpoint that nobody asked for anything may well not be there
+  const ours = [...cache.entries()].filter((entry) => entry.engine === engine)
+  if (engine.observe === undefined || ours.length === 0) return { what, error: null }
+  const askedAt = clock.now()
+  try {
+    const observed = await engine.observe(signal)
+    const keys = new Map(observed.map((one) => [keyOf(engine, one), one]))
+    for (const entry of ours) judge(entry, keys.get(entry.key) ?? null, askedAt, cache)
+    const known = new Set(ours.filter(isCounted).map(({ key }) => key))
+    const foreign = observed.filter((one) => !known.has(keyOf(engine, one)))
+    cache.setOutside(
+      engine.pool,
+      foreign.reduce((sum, { bytes }) => sum + bytes, 0),
+    )
+    return { what, error: null }
+  } catch (error) {
+    return { what, error: asError(error) }
+  }
+}
+
+function isCounted(entry: ModelEntry): boolean {
+  return entry.ledger.bytesOf(entry) > 0
+}
+
+function judge(
+  entry: ModelEntry,
+  observed: { readonly idleMs: number | null } | null,
+  askedAt: number,
+  cache: ModelCache,
+): void {
+  const isHeld = entry.state === 'ready' || entry.state === 'draining'
+  // what became ready after the question cannot be in the answer
+  if (!isHeld || entry.readyAt >= askedAt) return
+  if (observed === null) {
+    const problem = `expected ${entry.model.modelId} on ${entry.engine.endpoint}, it no longer holds it`
+    cache.lost(entry, new ModelError('MODEL_GONE', problem))
+  } else if (observed.idleMs !== null) {
+    entry.lastUsedAt = Math.max(entry.lastUsedAt, askedAt - observed.idleMs)
+  }
+}
+
+/** A warm model asks for room like any other, and pushes nobody out: the list has to fit. */
+export function wantedWishes({ warm, catalog }: Pick<ReconcileAround, 'warm' | 'catalog'>): {
+  readonly what: string
+  readonly wishes: readonly ModelWish[]
+}[] {
+  return warm.map((what) => {
+    const payload = payloadSchema.parse({ model_id: what, priority: 'critical', evict: 'lower_priority' })
+    if (payload.operation !== 'preload') throw new Error('a payload without an operation is a preload')
+    return { what, wishes: catalog.wishesOf(payload) }
+  })
+}
+
+function pinnedWishes({ cache }: ReconcileAround) {
+  return [...cache.entries()]
+    .filter(({ pinned, wish }) => pinned && wish !== null)
+    .map(({ model, wish }) => ({ what: model.modelId, wishes: wish === null ? [] : [wish] }))
+}
+
+/** The first of the wishes whose model is found. What is in memory is left as it is, and not counted as a request. */
+export async function bringBack(
+  { what, wishes }: { readonly what: string; readonly wishes: readonly ModelWish[] },
+  { cache }: Pick<ReconcileAround, 'cache'>,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  const isThere = wishes.some(({ engine, model }) => cache.find(engine, model)?.state === 'ready')
+  if (isThere) return { what, how: 'hit', error: null }
+  let first: Error | null = null
+  for (const wish of wishes) {
+    try {
+      const arrival = await cache.preload(wish, { signal })
+      if (arrival.kind === 'ready') return { what, how: arrival.how, error: null }
+      return {
+        what,
+        error: new ModelError('NO_ROOM', `expected room for ${what}, got a refusal: ${arrival.reason}`),
+      }
+    } catch (error) {
+      first ??= asError(error)
+      if (!isModelError(error) || error.code !== 'MODEL_NOT_FOUND') return { what, error: asError(error) }
+    }
+  }
+  return { what, error: first }
+}
+
+function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown))
+}
