@@ -13,11 +13,15 @@ interface Machine {
 export interface Run<R> {
   readonly at: string
   readonly machine: Machine
+  readonly rounds?: number
   readonly results: R
 }
 
 export const readRun = <R>(name: string) =>
   JSON.parse(readFileSync(new URL(`../results/${name}.json`, import.meta.url), 'utf8')) as Run<R>
+
+/** A file that holds several runs under `results`. */
+export const readResults = <R>(name: string) => readRun<R>(name).results
 
 export const thousands = (value: number) => Math.round(value).toLocaleString('en')
 
