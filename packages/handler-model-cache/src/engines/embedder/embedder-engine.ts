@@ -1,7 +1,7 @@
 import { openEmbedder } from '@mcp-worker/embedder'
 import type { LoadedModel, LoadOptions, ModelEngine, ModelRef } from '../../engine.js'
 import { ModelError } from '../../errors.js'
-import type { Host } from '../host/host.js'
+import { type Host, loadErrorOf } from '../host/host.js'
 import { startThread } from '../host/thread.js'
 import { refuseRevision } from '../model-root.js'
 import type { EmbedderCalls } from './embedder-thread.js'
@@ -15,7 +15,10 @@ const builtinBytes = 48 * 1024 * 1024
 const clientBytes = 24 * 1024 * 1024
 
 /** Keeps embedders of @mcp-worker/embedder ready, each in a thread of its own: embedding does not hold up the caller, and its memory is back with the thread. */
-export function createEmbedderEngine({ models }: EmbedderEngineOptions): ModelEngine {
+export function createEmbedderEngine({
+  models,
+  thread_memory_mb: threadMemoryMb,
+}: EmbedderEngineOptions): ModelEngine {
   const hosts = new Set<Host<EmbedderCalls>>()
   const closing = new AbortController()
 
@@ -41,8 +44,10 @@ export function createEmbedderEngine({ models }: EmbedderEngineOptions): ModelEn
     signal.throwIfAborted()
     const { options } = await find(model)
     progress(0, null)
-    const what = `the thread of embedder ${JSON.stringify(model.modelId)}`
-    const host = startThread<EmbedderCalls>(threadModule, { what })
+    const host = startThread<EmbedderCalls>(threadModule, {
+      what: `the thread of embedder ${JSON.stringify(model.modelId)}`,
+      memoryMb: threadMemoryMb,
+    })
     hosts.add(host)
     try {
       const { fingerprint, bytes } = await host.call('load', options, { signal })
@@ -50,7 +55,7 @@ export function createEmbedderEngine({ models }: EmbedderEngineOptions): ModelEn
     } catch (error) {
       await host.end()
       hosts.delete(host)
-      throw error
+      throw loadErrorOf(host, error)
     }
   }
 

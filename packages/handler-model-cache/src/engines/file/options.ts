@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { duration } from '../../durations.js'
 
 /** Options of the engine `file`. */
 export const fileEngineOptions = z.strictObject({
@@ -6,10 +7,9 @@ export const fileEngineOptions = z.strictObject({
     .string()
     .min(1)
     .describe('The folder that models are looked for in; a model_id is a path below it.'),
-  watch_interval_ms: z
-    .int()
-    .min(10)
-    .default(2000)
+  watch_interval: duration
+    .refine((ms) => ms >= 10, 'expected 10 ms or more')
+    .prefault('2s')
     .describe('How often a loaded file is looked at, to notice that it changed or went.'),
 })
 

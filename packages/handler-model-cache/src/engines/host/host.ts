@@ -27,9 +27,10 @@ interface CallOptions {
 /** Calls code in a thread or child. */
 export interface Host<Calls extends HostCalls> {
   readonly pid: number | null
+  /** True after it ended because the system, or its own limit, left it no memory. */
+  endedForMemory(): boolean
   /**
-   * Rejects with what the code threw as a `ModelError`, with MODEL_GONE (OUT_OF_MEMORY) where the host ends before it answers, or with the signal's
-   * reason. What computes does not notice an abort and goes on until `end`.
+   * Rejects with what the code threw as a `ModelError`, with MODEL_GONE where the host ends before it answers, or with the signal's reason. What computes does not notice an abort and goes on until `end`.
    */
   call<Name extends keyof Calls & string>(
     name: Name,
@@ -59,6 +60,7 @@ export function createHost<Calls extends HostCalls>(
   const exited = createDeferred<void>()
   let lastId = 0
   let ending = false
+  let endedForMemory = false
   let gone: ModelError | null = null
 
   body.onReply((reply) => {
@@ -70,8 +72,8 @@ export function createHost<Calls extends HostCalls>(
     else waiting.reject(errorOf(reply.fault))
   })
   body.onExit(({ how, outOfMemory }) => {
-    const code = outOfMemory ? 'OUT_OF_MEMORY' : 'MODEL_GONE'
-    gone = new ModelError(code, `expected ${what} to live, it ended with ${how}`)
+    endedForMemory = outOfMemory
+    gone = new ModelError('MODEL_GONE', `expected ${what} to live, it ended with ${how}`)
     exited.resolve()
     for (const { reject } of pending.values()) reject(gone)
     pending.clear()
@@ -81,6 +83,7 @@ export function createHost<Calls extends HostCalls>(
 
   return {
     pid,
+    endedForMemory: () => endedForMemory,
     async call(name, input, { signal, progress } = {}) {
       signal?.throwIfAborted()
       if (gone) throw gone
@@ -116,4 +119,16 @@ export function createHost<Calls extends HostCalls>(
 function errorOf(fault: { code: ModelError['code']; problem: string; retryAfterMs?: number }): ModelError {
   const { code, problem, retryAfterMs } = fault
   return new ModelError(code, problem, retryAfterMs === undefined ? {} : { retryAfterMs })
+}
+
+/** What a load rejects with whose host ended under it. */
+export function loadErrorOf(host: Pick<Host<HostCalls>, 'endedForMemory'>, error: unknown): unknown {
+  if (!host.endedForMemory()) return error
+  return new ModelError(
+    'OUT_OF_MEMORY',
+    'expected memory enough for the load, its host ended for want of it',
+    {
+      cause: error,
+    },
+  )
 }

@@ -8,20 +8,26 @@ import type { HostCalls, HostReply } from './messages.js'
  */
 export function startThread<Calls extends HostCalls>(
   module: URL,
-  { what, data }: { readonly what: string; readonly data?: unknown },
+  { what, memoryMb }: { readonly what: string; readonly memoryMb?: number },
 ): Host<Calls> {
   // what the process was started with (--inspect, --test) is not for its threads
-  const worker = new Worker(module, { workerData: data, execArgv: [], name: what })
-  let failure = ''
-  worker.on('error', (error) => (failure = ` (${error instanceof Error ? error.message : String(error)})`))
+  const worker = new Worker(module, {
+    execArgv: [],
+    name: 'model-cache',
+    resourceLimits: memoryMb === undefined ? {} : { maxOldGenerationSizeMb: memoryMb },
+  })
+  let failure: Error | null = null
+  worker.on('error', (error) => {
+    failure = error instanceof Error ? error : new Error(String(error))
+  })
   return createHost<Calls>(
     {
       post: (request) => worker.postMessage(request),
       onReply: (listener) => worker.on('message', (reply: HostReply) => listener(reply)),
       onExit: (listener) => {
         worker.on('exit', (code) => {
-          const outOfMemory = failure.includes('memory limit')
-          listener({ how: `exit code ${code}${failure}`, outOfMemory })
+          const said = failure === null ? '' : ` (${failure.message})`
+          listener({ how: `exit code ${code}${said}`, outOfMemory: isOutOfMemory(failure) })
         })
       },
       kill: () => void worker.terminate(),
@@ -29,4 +35,8 @@ export function startThread<Calls extends HostCalls>(
     null,
     what,
   )
+}
+
+function isOutOfMemory(error: Error | null): boolean {
+  return error !== null && 'code' in error && error.code === 'ERR_WORKER_OUT_OF_MEMORY'
 }

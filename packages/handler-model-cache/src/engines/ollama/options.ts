@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { duration } from '../../durations.js'
 
 /** Options of the engine `ollama`. */
 export const ollamaEngineOptions = z.strictObject({
@@ -22,17 +23,14 @@ export const ollamaEngineOptions = z.strictObject({
     .describe(
       "The context that models are loaded with (num_ctx). Absent: the server's default; 4096 is assumed for the estimate.",
     ),
-  request_timeout_ms: z.int().min(1).default(10_000).describe('For a question about models.'),
-  load_timeout_ms: z.int().min(1).default(600_000).describe('For one load.'),
-  unload_timeout_ms: z
-    .int()
-    .min(1)
-    .default(30_000)
+  request_timeout: duration.prefault('10s').describe('For a question about models.'),
+  load_timeout: duration.prefault('10m').describe('For one load.'),
+  unload_timeout: duration
+    .prefault('30s')
     .describe('How long the server may take to give the memory back after an unload or an abort.'),
-  watch_interval_ms: z
-    .int()
-    .min(10)
-    .default(5000)
+  watch_interval: duration
+    .refine((ms) => ms >= 10, 'expected 10 ms or more')
+    .prefault('5s')
     .describe('How often the server is asked whether the loaded models are still there.'),
 })
 

@@ -55,7 +55,7 @@ const detailsAnswer = z.object({
 const embedAnswer = z.object({ embeddings: z.array(z.array(z.number())) })
 
 export function createOllamaServer(options: OllamaEngineOptions): OllamaServer {
-  const { request_timeout_ms: questionMs, context_length: contextLength } = options
+  const { request_timeout: questionMs, context_length: contextLength } = options
   const call = createHttpCall(baseOf(options.url), options.api_key)
   const context = contextLength === undefined ? {} : { num_ctx: contextLength }
 

@@ -2,7 +2,7 @@ import { createRequire } from 'node:module'
 import type { LoadedModel, LoadOptions, ModelEngine, ModelRef } from '../../engine.js'
 import { ModelError } from '../../errors.js'
 import { startChild } from '../host/child.js'
-import type { Host } from '../host/host.js'
+import { type Host, loadErrorOf } from '../host/host.js'
 import { refuseRevision, resolveModelFile } from '../model-root.js'
 import { createFileReader } from '../reader/reader.js'
 import { currentIdentity } from '../reader/watch-file.js'
@@ -64,7 +64,7 @@ export function createOnnxEngine({ root, threads, providers }: OnnxEngineOptions
     } catch (error) {
       await host.end()
       hosts.delete(host)
-      throw error
+      throw loadErrorOf(host, error)
     }
   }
 
