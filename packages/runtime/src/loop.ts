@@ -1,6 +1,7 @@
 import type { AbortReason } from './plugin.js'
 import type { Claim, ClaimRequest, Wake, Want } from './queue.js'
 import type { KnownType } from './registry.js'
+import { createReservations } from './reservations.js'
 import { runDelivery, type DeliverySurroundings, type Running } from './run-delivery.js'
 import type { Delivery } from './task.js'
 
@@ -8,6 +9,8 @@ import type { Delivery } from './task.js'
 const CLAIM_WAIT_MS = 10_000
 /** After a fault of the queue, and for drivers that answer empty at once. */
 const PAUSE_MS = 200
+/** So many claims wait at once: while one is on its way back with its deliveries, the queue has another to serve. */
+const CLAIMS_AT_ONCE = 2
 /** After a queue fault the pause doubles up to this. */
 const LONGEST_PAUSE_MS = 5000
 
@@ -30,8 +33,8 @@ export interface Loop {
 }
 
 /**
- * Free slots → claim → runDelivery. One claim at a time waits in the queue; whenever slots become free a newer one replaces it. Survives
- * faults of the queue.
+ * Free slots → claim → runDelivery. A claim reserves the slots that it asks for; two share the free ones, and what comes free while both wait is
+ * asked for when the next of them is answered. Survives faults of the queue.
  *
  * A suspect (see decide.ts) runs alone: when the queue says that one waits, nothing new is claimed until nothing is in hand; then it is
  * claimed, and again nothing beside it.
@@ -44,8 +47,10 @@ export function createLoop({ types, concurrency, slotless, around }: LoopOptions
   let slotsTaken = 0
   let suspects = 0
   let alone = false
-  let claims = 0
+  const reserved = createReservations(slotless)
   let claiming = false
+  let recalled = false
+  let givingBack = 0
   let poked = false
   let pauseMs = PAUSE_MS
   let renewing: NodeJS.Timeout | null = null
@@ -63,9 +68,12 @@ export function createLoop({ types, concurrency, slotless, around }: LoopOptions
 
   function nextRequest(): ClaimRequest | null {
     if (alone) return null
-    if (suspects > 0)
-      return inHand.size > 0 || claims > 0 ? null : { wants: wantsWithin(concurrency), max: 1, alone: true }
-    const free = concurrency - slotsTaken
+    if (suspects > 0) {
+      const nothingElse = inHand.size === 0 && reserved.claims() === 0
+      return nothingElse ? { wants: wantsWithin(concurrency), max: 1, alone: true } : null
+    }
+    const unclaimed = concurrency - slotsTaken - reserved.slots()
+    const free = reserved.claims() === 0 ? Math.ceil(unclaimed / CLAIMS_AT_ONCE) : unclaimed
     const wants = wantsWithin(free)
     const max = free > 0 ? free : wants.length
     return wants.length === 0 ? null : { wants, max, waitMs: CLAIM_WAIT_MS }
@@ -74,7 +82,7 @@ export function createLoop({ types, concurrency, slotless, around }: LoopOptions
   function wantsWithin(free: number): Want[] {
     const wants: Want[] = []
     for (const known of types.values()) {
-      const left = known.concurrency - (busy.get(known.type) ?? 0)
+      const left = known.concurrency - (busy.get(known.type) ?? 0) - reserved.ofType(known.type)
       const ofType = slotless.has(known.type) ? Math.min(1, left) : Math.min(free, left)
       if (ofType > 0) wants.push({ type: known.type, versions: known.versions, free: ofType })
     }
@@ -82,18 +90,35 @@ export function createLoop({ types, concurrency, slotless, around }: LoopOptions
   }
 
   function claim(): void {
-    const request = claiming ? nextRequest() : null
-    if (!request) return
-    claims++
+    for (;;) {
+      const request = claiming ? nextRequest() : null
+      if (!request) return
+      if (reserved.claims() < CLAIMS_AT_ONCE) ask(request)
+      // a type that no waiting claim asks for has places again
+      else if (request.wants.some(({ type }) => reserved.ofType(type) === 0)) return recall()
+      else return
+    }
+  }
+
+  /** The waiting claims answer empty; new ones ask for what is free then. */
+  function recall(): void {
+    if (recalled || reserved.claims() === 0) return
+    recalled = true
+    queue.claim({ wants: [], max: 0 }).catch(() => {})
+  }
+
+  function ask(request: ClaimRequest): void {
+    if (reserved.claims() === 0) recalled = false
+    reserved.add(request)
     const askedAt = around.clock.monotonic()
     queue.claim(request).then(
       (answer) => {
-        claims--
+        reserved.remove(request)
         pauseMs = PAUSE_MS
         accept(answer, request, around.clock.monotonic() - askedAt)
       },
       (error: unknown) => {
-        claims--
+        reserved.remove(request)
         tellIdle()
         if (!claiming) return
         logger.warn({ error: String(error) }, 'claim_failed')
@@ -108,23 +133,29 @@ export function createLoop({ types, concurrency, slotless, around }: LoopOptions
     suspects = answer.suspects
     if (request.alone && answer.deliveries.length > 0) alone = true
     for (const delivery of answer.deliveries) begin(delivery)
-    if (answer.deliveries.length > 0 || suspects > 0) poke()
+    if (answer.deliveries.length > 0 || suspects > 0) return poke()
+    if (reserved.claims() > 0) return
     // empty at once, and no other claim waits: the driver cannot wait itself
-    else if (claims === 0) setTimeout(poke, tookMs < CLAIM_WAIT_MS / 2 ? PAUSE_MS : 0)
+    if (!recalled && tookMs < CLAIM_WAIT_MS / 2) setTimeout(poke, PAUSE_MS)
+    else poke()
   }
 
   /** Claimed on the way into the shutdown. */
   function giveBack(answer: Claim): void {
-    claims++
+    givingBack++
     const releases = answer.deliveries.map(({ fence }) => queue.settle(fence, { kind: 'release' }))
     void Promise.allSettled(releases).then(() => {
-      claims--
+      givingBack--
       tellIdle()
     })
   }
 
+  function isIdle(): boolean {
+    return inHand.size === 0 && reserved.claims() === 0 && givingBack === 0
+  }
+
   function tellIdle(): void {
-    if (inHand.size > 0 || claims > 0) return
+    if (!isIdle()) return
     for (const resolve of idle) resolve()
     idle.clear()
   }
@@ -160,7 +191,7 @@ export function createLoop({ types, concurrency, slotless, around }: LoopOptions
   function onWake(wake: Wake): void {
     for (const fence of wake.cancelled) inHand.get(fence)?.deadline.abort('cancel')
     for (const fence of wake.lost) inHand.get(fence)?.deadline.abort('lease_lost')
-    if (wake.ready && claims === 0) poke()
+    if (wake.ready && reserved.claims() === 0) poke()
   }
 
   /** For drivers whose leases the keeper does not renew. */
@@ -194,15 +225,14 @@ export function createLoop({ types, concurrency, slotless, around }: LoopOptions
     },
     stopClaiming() {
       claiming = false
-      // an empty claim replaces the one that waits in the queue
-      if (claims > 0) queue.claim({ wants: [], max: 0 }).catch(() => {})
+      recall()
     },
     abortAll(reason) {
       for (const running of inHand.values()) running.deadline.abort(reason)
     },
     inHand: () => [...inHand.keys()],
     async drained() {
-      if (inHand.size > 0 || claims > 0) await new Promise<void>((resolve) => idle.add(resolve))
+      if (!isIdle()) await new Promise<void>((resolve) => idle.add(resolve))
       endWhenIdle()
     },
   }

@@ -22,10 +22,12 @@ export interface MemoryQueueOptions {
  */
 export function memoryQueue(options: MemoryQueueOptions = {}): QueueDriver {
   const store = options.store ?? createMemoryStore()
-  const ears = createEars(() => waiting?.retry())
+  const ears = createEars(() => {
+    for (const claim of waiting) claim.retry()
+  })
   let owner: Owner | null = null
   let closed = false
-  let waiting: WaitingClaim | null = null
+  const waiting = new Set<WaitingClaim>()
 
   /** Runs one member: on a queue that is open, with the time that passed taken into account. */
   function act<T>(work: (me: Owner) => T | Promise<T>, { sweep = true } = {}): Promise<T> {
@@ -48,11 +50,11 @@ export function memoryQueue(options: MemoryQueueOptions = {}): QueueDriver {
     return new Promise((resolve) => {
       const answer = (claim: Claim) => {
         clearTimeout(timer)
-        waiting = null
+        waiting.delete(held)
         resolve(claim)
       }
       const timer = setTimeout(() => answer(NOTHING), waitMs)
-      waiting = {
+      const held: WaitingClaim = {
         answer,
         retry: () => {
           const claim = owner ? claimNow(store, owner, request) : NOTHING
@@ -60,7 +62,12 @@ export function memoryQueue(options: MemoryQueueOptions = {}): QueueDriver {
           if (!isNothing(claim)) answer(claim)
         },
       }
+      waiting.add(held)
     })
+  }
+
+  function callBack(): void {
+    for (const claim of waiting) claim.answer(NOTHING)
   }
 
   return {
@@ -82,9 +89,9 @@ export function memoryQueue(options: MemoryQueueOptions = {}): QueueDriver {
 
     claim: (request) =>
       act((me) => {
-        waiting?.answer(NOTHING)
+        if (request.max === 0) callBack()
         const claim = claimNow(store, me, request)
-        return isNothing(claim) && request.waitMs ? hold(request, request.waitMs) : claim
+        return isNothing(claim) && request.waitMs && request.max > 0 ? hold(request, request.waitMs) : claim
       }),
 
     renew: (fences) =>
@@ -149,7 +156,7 @@ export function memoryQueue(options: MemoryQueueOptions = {}): QueueDriver {
     async close() {
       closed = true
       if (!owner) return
-      waiting?.answer(NOTHING)
+      callBack()
       ears.stop()
       store.leave(owner)
       owner = null
@@ -163,7 +170,7 @@ function notOpen(closed: boolean): WorkerError {
 
 // ── claiming ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-/** A claim that found nothing and waits. A newer claim answers it with nothing. */
+/** A claim that found nothing and waits. */
 interface WaitingClaim {
   readonly answer: (claim: Claim) => void
   readonly retry: () => void

@@ -29,7 +29,6 @@ export function sqliteQueue(options: SqliteQueueOptions): QueueDriver {
   const line = createLine()
   const { call } = line
   let context: QueueContext | null = null
-  let claimsWaiting = 0
 
   async function open(given: QueueContext): Promise<void> {
     context = given
@@ -45,18 +44,13 @@ export function sqliteQueue(options: SqliteQueueOptions): QueueDriver {
   }
 
   async function claim(request: Parameters<QueueDriver['claim']>[0]): Promise<Claim> {
-    const waits = (request.waitMs ?? 0) > 0
-    const replaces = claimsWaiting > 0
     const sent = !line.isClosed()
-    if (waits) claimsWaiting++
     try {
-      return claimOf(await call<ClaimedRows>((ref) => ({ op: 'claim', ref, request, replaces })))
+      return claimOf(await call<ClaimedRows>((ref) => ({ op: 'claim', ref, request })))
     } catch (error) {
       // a claim that still waited when the queue was closed has nothing to lose
       if (sent && line.isClosed()) return { deliveries: [], suspects: 0 }
       throw error
-    } finally {
-      if (waits) claimsWaiting--
     }
   }
 
@@ -107,9 +101,6 @@ function capabilitiesOf(durability: SqliteDurability): Capabilities {
   return { name: 'sqlite', durability, shared: true, integrity: true, keeperRenews: true, wakeMs: 50 }
 }
 
-/** A batch of this many calls leaves at once: the keeper works on it while the main thread makes the next. */
-const FULL_BATCH = 64
-
 type Call = { readonly resolve: (value: never) => void; readonly reject: (error: Error) => void }
 
 /**
@@ -142,7 +133,6 @@ function createLine() {
       calls.set(ref, { resolve: resolveCall, reject })
       const waiting = batch.push(make(ref))
       if (waiting === 1) process.nextTick(flushSoon)
-      if (waiting === FULL_BATCH) flush()
       if (calls.size === 1) port.ref()
     })
   }

@@ -18,8 +18,7 @@ export type Op =
   | { readonly op: 'submit'; readonly ref: number; readonly tasks: readonly NewTask[] }
   | { readonly op: 'settle'; readonly ref: number; readonly fence: string; readonly settlement: Settlement }
   | { readonly op: 'record'; readonly ref: number; readonly fence: string; readonly report: Report }
-  /** `replaces`: the driver believes that an earlier claim still waits; if it was answered already, this one answers empty. */
-  | { readonly op: 'claim'; readonly ref: number; readonly request: ClaimRequest; readonly replaces: boolean }
+  | { readonly op: 'claim'; readonly ref: number; readonly request: ClaimRequest }
   | { readonly op: 'renew'; readonly ref: number; readonly fences: readonly string[] }
   | { readonly op: 'requestCancel'; readonly ref: number; readonly id: string }
   | { readonly op: 'replay'; readonly ref: number; readonly id: string }

@@ -1,7 +1,7 @@
 /**
  * The embedded queue's part in the keeper thread: the only connection, and the group commit.
  *
- * What arrives while a transaction runs is the next one: `BEGIN IMMEDIATE` → all writes of the batch → the waiting claim → `COMMIT` → one
+ * What arrives while a transaction runs is the next one: `BEGIN IMMEDIATE` → all writes of the batch → the waiting claims → `COMMIT` → one
  * message with all answers. Nothing is answered before its commit; with `synchronous=FULL` a commit is an fsync.
  */
 import { receiveMessageOnPort } from 'node:worker_threads'
@@ -9,8 +9,8 @@ import { crashPoint } from '../crash-point.js'
 import { toWire } from '../error-wire.js'
 import { isWorkerError, type WorkerError } from '../errors.js'
 import type { Resident, ResidentContext } from '../keeper/resident.js'
-import type { ClaimRequest, Wake } from '../queue.js'
-import { type ClaimedRows, NOTHING_CLAIMED } from './claimed-row.js'
+import type { Wake } from '../queue.js'
+import type { ClaimedRows } from './claimed-row.js'
 import { settleBlocked } from './blocked.js'
 import type { HandOver } from './hand-over.js'
 import type { Answer, FromResident, Op, ResidentData } from './messages.js'
@@ -19,18 +19,19 @@ import { createDrainRate, createRoom } from './room.js'
 import { openStore, type Store } from './store.js'
 import { createTransact } from './transact.js'
 import { createUpkeep } from './upkeep.js'
+import { type ClaimOp, createWaitingClaims } from './waiting-claims.js'
 
 /** How soon work of another process is seen. */
 export const TICK_MS = 20
 
-type WaitingClaim = { readonly ref: number; readonly request: ClaimRequest; readonly until: number }
-type ClaimOp = Extract<Op, { op: 'claim' }>
-
-/** What one transaction does, beside answering the claim that waits. */
+/** What one transaction does, beside answering the claims that wait. */
 interface Batch {
   readonly writes: readonly WriteOp[]
   readonly claims: readonly ClaimOp[]
 }
+
+/** More ops than this are done in two transactions: the main thread works on the answers of the first while the second is committed. */
+const FULL_BATCH = 96
 
 const NO_OPS: Batch = { writes: [], claims: [] }
 
@@ -53,7 +54,7 @@ function serve(store: Store, data: ResidentData, { port, clock, log }: ResidentC
     post([], null, error)
   })
   const upkeep = createUpkeep(store, transact, clock, log)
-  let waiting: WaitingClaim | null = null
+  const waiting = createWaitingClaims(clock)
   let commitMs: number | null = null
 
   function post(answers: readonly Answer[], wake: Wake | null, fatal: WorkerError | null = null): void {
@@ -63,53 +64,23 @@ function serve(store: Store, data: ResidentData, { port, clock, log }: ResidentC
     port.postMessage(JSON.stringify(message))
   }
 
-  /**
-   * Claims that do not wait are answered by this transaction. Of those that wait there is one, the newest; any later claim makes the older one
-   * answer empty.
-   */
-  function noteClaims(ops: readonly Op[], answers: Answer[]): ClaimOp[] {
-    const atOnce: ClaimOp[] = []
-    for (const op of ops) {
-      if (op.op !== 'claim') continue
-      const { waitMs = 0 } = op.request
-      const replaced = waiting !== null
-      answerWaiting(answers, { value: NOTHING_CLAIMED })
-      if (waitMs === 0) atOnce.push(op)
-      // the claim that it was to replace has been answered: that answer is on its way, and the caller will claim again
-      else if (op.replaces && !replaced) answers.push({ ref: op.ref, value: NOTHING_CLAIMED })
-      else waiting = { ref: op.ref, request: op.request, until: clock.monotonic() + waitMs }
-    }
-    return atOnce
-  }
-
-  /** What is submitted may go straight to the claim that waits, unless something of the same batch could come before it. */
-  function handOverFor(writes: readonly WriteOp[]): HandOver | null {
-    if (!waiting || !writes.some(isSubmit) || writes.some(makesReady)) return null
+  /** What is submitted may go straight to the claims that wait, unless something of the same batch could come before it. */
+  function handOverFor({ writes, claims }: Batch): HandOver | null {
+    const submits = writes.filter(isSubmit)
+    if (!waiting.any() || claims.length > 0 || submits.length === 0) return null
+    if (submits.some(({ tasks }) => tasks.length > 1) || writes.some(makesReady)) return null
     return store.handOver(
-      waiting.request,
-      writes.flatMap((op) => (op.op === 'submit' ? op.tasks : [])),
+      waiting.requests(),
+      submits.flatMap(({ tasks }) => tasks),
     )
-  }
-
-  function claimWaiting(): ClaimedRows | null {
-    if (!waiting) return null
-    const claim = store.claim(waiting.request)
-    const answered = claim.rows.length > 0 || claim.suspects > 0 || clock.monotonic() >= waiting.until
-    return answered ? claim : null
-  }
-
-  function answerWaiting(answers: Answer[], answer: Omit<Answer, 'ref'>): void {
-    if (!waiting) return
-    answers.push({ ref: waiting.ref, ...answer })
-    waiting = null
   }
 
   function commit(batch: Batch, answers: Answer[]): void {
     const { writes, claims } = batch
     const startedAt = performance.now()
     const outcome = transact(() => {
-      if (waiting || claims.length > 0) upkeep.beforeClaims()
-      const handOver = claims.length === 0 ? handOverFor(writes) : null
+      if (waiting.any() || claims.length > 0) upkeep.beforeClaims()
+      const handOver = handOverFor(batch)
       const load = {
         waiting: writes.some(isSubmit) ? store.base.tally.waiting() : 0,
         hasRoom: hasRoom(),
@@ -118,22 +89,22 @@ function serve(store: Store, data: ResidentData, { port, clock, log }: ResidentC
       return {
         values: writes.map((op) => attempt(() => writeOp(store, op, load, drain))),
         claims: claims.map((op) => store.claim(op.request)),
-        waiting: handOver && handOver.rows.length > 0 ? { rows: handOver.rows, suspects: 0 } : claimWaiting(),
+        given: handOver ? handOver.given() : waiting.requests().map((request) => store.claim(request)),
       }
     })
     commitMs = performance.now() - startedAt
     upkeep.noteDue()
     for (const [index, op] of writes.entries()) answers.push({ ref: op.ref, ...outcome.values[index] })
     for (const [index, op] of claims.entries()) answers.push({ ref: op.ref, value: outcome.claims[index] })
-    if (outcome.waiting) answerWaiting(answers, { value: outcome.waiting })
-    noteCrashPoints(outcome.waiting, writes)
+    waiting.give(outcome.given, answers)
+    noteCrashPoints(outcome.given, writes)
     drain.count(writes.filter((op) => op.op === 'settle').length)
   }
 
   function failAll({ writes, claims }: Batch, answers: Answer[], cause: unknown): void {
     const error = toWire(cause, 'store_unavailable')
     for (const op of [...writes, ...claims]) answers.push({ ref: op.ref, error })
-    answerWaiting(answers, { error })
+    waiting.answerAll(answers, { error })
   }
 
   /** On a full disk the submits are refused and the rest, which frees tasks, is tried again without them. */
@@ -162,9 +133,9 @@ function serve(store: Store, data: ResidentData, { port, clock, log }: ResidentC
 
   function run(ops: readonly Op[]): void {
     const answers: Answer[] = []
-    const claims = noteClaims(ops, answers)
+    const claims = waiting.note(ops, answers)
     const writes = ops.filter((op): op is WriteOp => !isRead(op) && op.op !== 'claim')
-    if (writes.length > 0 || claims.length > 0 || waiting) write({ writes, claims }, answers)
+    if (writes.length > 0 || claims.length > 0 || waiting.any()) write({ writes, claims }, answers)
     for (const op of ops) if (isRead(op)) answers.push({ ref: op.ref, ...attempt(() => readOp(store, op)) })
     const steered = writes.some((op) => op.op === 'requestCancel')
     post(answers, steered ? upkeep.wake(false) : null)
@@ -175,13 +146,14 @@ function serve(store: Store, data: ResidentData, { port, clock, log }: ResidentC
     for (let next = receiveMessageOnPort(port); next; next = receiveMessageOnPort(port)) {
       ops.push(...(JSON.parse(next.message as string) as Op[]))
     }
-    run(ops)
+    if (ops.length <= FULL_BATCH) return run(ops)
+    for (const half of halves(ops)) run(half)
   })
 
   function tick(): void {
     const answers: Answer[] = []
     const news = upkeep.look()
-    if (waiting && (news.ready || clock.monotonic() >= waiting.until)) write(NO_OPS, answers)
+    if (waiting.any() && (news.ready || waiting.anyLate())) write(NO_OPS, answers)
     post(answers, news.wake)
   }
   const ticking = setInterval(() => {
@@ -217,7 +189,19 @@ function serve(store: Store, data: ResidentData, { port, clock, log }: ResidentC
   }
 }
 
-const isSubmit = (op: WriteOp) => op.op === 'submit'
+const isSubmit = (op: WriteOp): op is Extract<WriteOp, { op: 'submit' }> => op.op === 'submit'
+
+/** Submits and settles concern a task each, and may be divided; the rest, reads after them, keep their order in the first half. */
+function halves(ops: readonly Op[]): readonly [first: Op[], second: Op[]] {
+  const [first, second]: [Op[], Op[]] = [[], []]
+  const seen = { submit: 0, settle: 0, claim: 0 }
+  for (const op of ops) {
+    const divided = op.op === 'submit' || op.op === 'settle' || op.op === 'claim'
+    const half = divided && seen[op.op]++ % 2 === 1 ? second : first
+    half.push(op)
+  }
+  return [first, second]
+}
 
 /** Writes after which a task may be ready that was not before. */
 function makesReady(op: WriteOp): boolean {
@@ -225,8 +209,8 @@ function makesReady(op: WriteOp): boolean {
   return op.op === 'replay' || op.op === 'resume'
 }
 
-function noteCrashPoints(claim: ClaimedRows | null, writes: readonly WriteOp[]): void {
-  if (claim && claim.rows.length > 0) crashPoint('after_claim')
+function noteCrashPoints(given: readonly ClaimedRows[], writes: readonly WriteOp[]): void {
+  if (given.some(({ rows }) => rows.length > 0)) crashPoint('after_claim')
   if (writes.some((op) => op.op === 'settle')) crashPoint('after_settle')
 }
 

@@ -48,6 +48,7 @@ export function openStore(data: ResidentData, clock: Clock) {
   }
   const paused = createPaused(db)
   const settle = createSettle(base)
+  const claim = createDeliver(base, paused.has)
   const renewLease = db.prepare(
     `UPDATE tasks SET lease_until = ? WHERE seq = ? AND deliveries = ? AND status = 'running'`,
   )
@@ -58,8 +59,8 @@ export function openStore(data: ResidentData, clock: Clock) {
     db,
     directory,
     accept: createAccept(base),
-    claim: createDeliver(base, paused.has),
-    handOver: createHandOver(base, paused.has),
+    claim,
+    handOver: createHandOver(base, { claim, isPaused: paused.has }),
     settle,
     renewLease,
     paused,

@@ -63,14 +63,51 @@ export const WAITING_CLAIM_TESTS: readonly ContractTest[] = [
     },
   },
   {
-    title: '[Q8.5] a newer claim replaces a waiting one, which answers empty',
+    title: '[Q8.5] of two waiting claims the older is answered first, then the other',
     run: async (scene) => {
       const one = await scene.owner()
-      const older = scene.claim(one, { waitMs: LONG })
-      const newer = scene.claim(one, { waitMs: LONG })
+      const older = scene.delivered(one, { max: 1, waitMs: LONG })
+      const newer = scene.delivered(one, { max: 1, waitMs: LONG })
+      const [first] = await scene.accepted(one, {})
+      expect(await older).toEqual([first!.id])
+      const [second] = await scene.accepted(one, {})
+      expect(await newer).toEqual([second!.id])
+    },
+  },
+  {
+    title:
+      '[Q8.5] what is submitted at once goes to the waiting claims in order, no more to each than it asked for',
+    run: async (scene) => {
+      const one = await scene.owner()
+      const older = scene.delivered(one, { max: 2, waitMs: LONG })
+      const newer = scene.delivered(one, { max: 2, waitMs: LONG })
+      const submits = await Promise.all(Array.from({ length: 5 }, () => scene.accepted(one, {})))
+      const given = [await older, await newer, await scene.delivered(one)]
+      expect(given.flat()).toEqual(submits.map(([task]) => task!.id))
+      expect(given.slice(0, 2).every((ids) => ids.length <= 2)).toBe(true)
+    },
+  },
+  {
+    title: '[Q8.5] a claim for nothing makes the waiting ones answer empty',
+    run: async (scene) => {
+      const one = await scene.owner()
+      const waiting = [scene.claim(one, { waitMs: LONG }), scene.claim(one, { waitMs: LONG })]
+      expect(await scene.claim(one, { wants: [], max: 0 })).toEqual(NOTHING)
+      expect(await Promise.all(waiting)).toEqual([NOTHING, NOTHING])
+      await scene.accepted(one, {})
+      expect(await scene.delivered(one)).toHaveLength(1)
+    },
+  },
+  {
+    title: '[Q8.5] a waiting claim is passed over for a task that it does not want',
+    run: async (scene) => {
+      const one = await scene.owner()
+      const older = scene.claim(one, { wants: [{ type: 'beta', versions: [1], free: 1 }], waitMs: LONG })
+      const newer = scene.delivered(one, { wants: [{ type: 'alpha', versions: [1], free: 1 }], waitMs: LONG })
+      const [task] = await scene.accepted(one, { type: 'alpha' })
+      expect(await newer).toEqual([task!.id])
+      await scene.claim(one, { wants: [], max: 0 })
       expect(await older).toEqual(NOTHING)
-      const [task] = await scene.accepted(one, {})
-      expect((await newer).deliveries.map((delivery) => delivery.task.id)).toEqual([task!.id])
     },
   },
   {

@@ -1,0 +1,132 @@
+import { EventEmitter, once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import {
+  createLogger,
+  createWorker,
+  definePlugin,
+  memoryQueue,
+  type QueueDriver,
+  type WorkerFor,
+} from '@mcp-worker/runtime'
+import { sqliteQueue } from '@mcp-worker/runtime/sqlite'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { z } from 'zod'
+
+/** Handlers that run until the test lets them end, and a record of how many ran at once. */
+function gates() {
+  const events = new EventEmitter()
+  const held: { readonly type: string; readonly end: (result: Record<string, never>) => void }[] = []
+  const most = { together: 0, capped: 0 }
+  const count = (type: string) => held.filter((each) => each.type === type).length
+  return {
+    most,
+    held,
+    run: (type: string) => () =>
+      new Promise<Record<string, never>>((end) => {
+        held.push({ type, end })
+        most.together = Math.max(most.together, held.length)
+        most.capped = Math.max(most.capped, count('capped'))
+        events.emit('started')
+      }),
+    endAll(): number {
+      const ending = held.splice(0)
+      for (const { end } of ending) end({})
+      return ending.length
+    },
+    async until(running: number): Promise<void> {
+      while (held.length !== running) await once(events, 'started')
+    },
+  }
+}
+
+function plugin(run: ReturnType<typeof gates>['run']) {
+  const nothing = z.strictObject({})
+  return definePlugin({
+    contract: 1,
+    name: '@test/loop',
+    version: '1.0.0',
+    module: import.meta.url,
+    options: nothing,
+    handlers: (handler) => [
+      handler('free', { payload: nothing, result: nothing, run: run('free') }),
+      handler('capped', { payload: nothing, result: nothing, concurrency: 2, run: run('capped') }),
+    ],
+  })()
+}
+
+let directory = ''
+let worker: WorkerFor<readonly [ReturnType<typeof plugin>]> | null = null
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'mcp-worker-loop-'))
+})
+
+afterEach(async () => {
+  await worker?.stop({ timeoutMs: 2000 })
+  rmSync(directory, { recursive: true, force: true })
+})
+
+const QUEUES: Record<string, () => QueueDriver> = {
+  memory: () => memoryQueue(),
+  sqlite: () => sqliteQueue({ path: join(directory, 'tasks.db') }),
+}
+
+describe.each(Object.keys(QUEUES))('the loop on the %s queue', (name) => {
+  async function started(concurrency: number) {
+    const gate = gates()
+    const destination = { write: () => {} }
+    const logger = createLogger({ destination })
+    const queue = QUEUES[name]!()
+    const one = createWorker({ plugins: [plugin(gate.run)], queue, concurrency, dataDir: directory, logger })
+    worker = one
+    await one.start()
+    const submit = async (type: 'free' | 'capped', count: number) =>
+      Promise.all(Array.from({ length: count }, () => one.submit(type, {})))
+    return { gate, submit, worker: one }
+  }
+
+  it('fills its slots, and never takes more than it has', async () => {
+    const { gate, submit } = await started(5)
+    const tasks = await submit('free', 12)
+    const results = Promise.all(tasks.map((task) => task.result()))
+    for (let left = 12; left > 0; left -= gate.endAll()) await gate.until(Math.min(5, left))
+    await results
+    expect(gate.most.together).toBe(5)
+  })
+
+  // a claim waits for 10 s: unless the waiting ones are called back, the type is asked for as late as that
+  it(
+    'keeps the cap of a type, and asks for the type again when a place comes free',
+    { timeout: 8000 },
+    async () => {
+      const { gate, submit } = await started(6)
+      await submit('capped', 2)
+      await gate.until(2)
+      // both claims wait for the other type now
+      const later = await submit('capped', 2)
+      gate.endAll()
+      await gate.until(2)
+      gate.endAll()
+      await Promise.all(later.map((task) => task.result()))
+      expect(gate.most.capped).toBe(2)
+    },
+  )
+
+  it('checks its health as a task while all slots are taken', async () => {
+    const { gate, submit, worker: one } = await started(2)
+    const held = await submit('free', 2)
+    await gate.until(2)
+    const [check] = await one.submitMany([{ type: 'health_check', payload: {} }])
+    const ended = await one.wait(check!.id, { timeoutMs: 30_000 })
+    expect(ended?.status).toBe('succeeded')
+    gate.endAll()
+    await Promise.all(held.map((task) => task.result()))
+  })
+
+  it('ends while its claims wait for work', async () => {
+    const { worker: one } = await started(4)
+    expect(await one.stop({ timeoutMs: 5000 })).toBe('drained')
+  })
+})
