@@ -34,7 +34,11 @@ export interface Configuration {
 export async function readConfiguration(raw: RawEnvironment, cwd: string): Promise<Configuration> {
   const { environment, faults, suspects } = readEnvironment(raw)
   const loaded = await loadConfigFile(environment.WORKER_CONFIG, cwd)
-  const { plugins, hosts, faults: pluginFaults } = await loadPlugins(loaded, environment.WORKER_PLUGINS)
+  const {
+    plugins,
+    hosts,
+    faults: pluginFaults,
+  } = await loadPlugins(loaded, environment.WORKER_PLUGINS, environment)
   const { tokens, faults: tokenFaults } = readTokens(environment, loaded.config, raw)
   const all = [
     ...faults,

@@ -172,7 +172,16 @@ export const VARIABLES = {
   WORKER_PLUGINS: variable({
     schema: optional(list(PACKAGE_NAME, 'expected package names, separated by commas')),
     default: null,
-    doc: 'Handler packages to load with their default options, comma-separated; `@mcp-worker/handler-vector-index` where neither this nor the file names any',
+    doc: 'Handler packages to load with their default options, comma-separated; `@mcp-worker/handler-vector-index` and `@mcp-worker/handler-model-cache` where neither this nor the file names any',
+  }),
+  OLLAMA_URL: variable({
+    schema: z
+      .url({ protocol: /^https?$/, error: 'expected an address with http:// or https://' })
+      .refine((text) => !/^https?:\/\/[^/]*@/.test(text), {
+        error: 'expected no user or password in the address',
+      }),
+    default: 'http://127.0.0.1:11434',
+    doc: 'The Ollama server that `model_cache` loads models on',
   }),
 } as const
 

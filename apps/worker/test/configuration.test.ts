@@ -177,6 +177,8 @@ describe('tokens', () => {
   })
 })
 
+const MODEL_CACHE = '@mcp-worker/handler-model-cache'
+
 describe('plugins', () => {
   it('are named by WORKER_PLUGINS where there is no file', async () => {
     const folder = await folderWith({})
@@ -189,7 +191,23 @@ describe('plugins', () => {
 
   it('are the default ones where nobody names any', async () => {
     const { plugins } = await readConfiguration({}, await folderWith({}))
-    expect(plugins.map((one) => one.name)).toEqual(['@mcp-worker/handler-vector-index'])
+    expect(plugins.map((one) => one.name)).toEqual([
+      '@mcp-worker/handler-vector-index',
+      '@mcp-worker/handler-model-cache',
+    ])
+  })
+
+  it('take the address of the Ollama server from OLLAMA_URL, unless the file names one', async () => {
+    const env = { OLLAMA_URL: 'http://gpu:11434' }
+    const byName = await readConfiguration({ ...env, WORKER_PLUGINS: MODEL_CACHE }, await folderWith({}))
+    expect(byName.plugins[0]?.givenOptions).toEqual({ ollama: { url: 'http://gpu:11434' } })
+    const ollama = { url: 'http://other:11434' }
+    const written = await read(
+      'c.json',
+      json({ plugins: [{ package: MODEL_CACHE, options: { ollama } }] }),
+      env,
+    )
+    expect(written.plugins[0]?.givenOptions).toEqual({ ollama })
   })
 
   it('named by both the file and WORKER_PLUGINS are a fault', async () => {

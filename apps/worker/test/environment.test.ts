@@ -24,6 +24,7 @@ describe('the environment', () => {
       QUEUE_URL: null,
       WORKER_CONFIG: null,
       WORKER_PLUGINS: null,
+      OLLAMA_URL: 'http://127.0.0.1:11434',
     })
   })
 
