@@ -157,7 +157,7 @@ How each was set up: ${settingsOf(embedders.results)}
 
 ## Whole tasks
 
-One \`vector_index\` task with \`documents_ref\`, through a worker with the memory queue, batches of 100, the plugin in its thread. Here a vector is read from JSON text, checked, hashed and
+One \`vector_index\` task with \`documents_ref\`, through a worker with the memory queue, batches of 100, the plugin in its thread, after a warm-up. Here a vector is read from JSON text, checked, hashed and
 checkpointed too. CPU time is that of the whole process.
 
 ${where(task)}
