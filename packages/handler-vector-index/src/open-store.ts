@@ -13,5 +13,9 @@ export async function openStore(options: StoreOptions, dataDir: string): Promise
       const { openPgvectorStore } = await import('./pgvector/store.js')
       return openPgvectorStore(options)
     }
+    case 'qdrant': {
+      const { openQdrantStore } = await import('./qdrant/store.js')
+      return openQdrantStore(options)
+    }
   }
 }

@@ -1,6 +1,7 @@
 import { embedderOptions } from '@mcp-worker/embedder'
 import { z } from 'zod'
 import { pgvectorStoreOptions } from './pgvector/options.js'
+import { qdrantStoreOptions } from './qdrant/options.js'
 import { sqliteStoreOptions } from './sqlite/options.js'
 
 /** How a text is cut: `size` and `overlap` in characters (UTF-16 code units). */
@@ -17,7 +18,11 @@ export const chunkSchema = z
 export type ChunkOptions = z.output<typeof chunkSchema>
 
 /** One member per engine: an object schema in the engine's folder, told apart by its literal `engine`. */
-export const storeOptions = z.discriminatedUnion('engine', [sqliteStoreOptions, pgvectorStoreOptions])
+export const storeOptions = z.discriminatedUnion('engine', [
+  sqliteStoreOptions,
+  pgvectorStoreOptions,
+  qdrantStoreOptions,
+])
 
 export type StoreOptions = z.output<typeof storeOptions>
 

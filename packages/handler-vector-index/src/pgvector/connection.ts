@@ -137,6 +137,9 @@ async function alone(pool: Pool, text: string, signal: AbortSignal): Promise<voi
   )
 }
 
+/** Of a connection that broke: the next statement on it reports it. */
+function ignore(): void {}
+
 /** At the abort the connection is closed, and with it its transaction ends; else it goes back clean. */
 async function withClient<T>(
   pool: Pool,
@@ -144,8 +147,6 @@ async function withClient<T>(
   work: (client: PoolClient) => Promise<T>,
 ): Promise<T> {
   const client = await orAbort(pool.connect(), signal, (late) => late.release(true))
-  // the connection may break between two statements; the next one reports it
-  const ignore = (): void => {}
   client.on('error', ignore)
   let clean = false
   try {
@@ -177,7 +178,7 @@ async function orAbort<T>(
   onLate?: (answer: T) => void,
 ): Promise<T> {
   if (signal === undefined) return work
-  let stopListening = (): void => {}
+  let stopListening: () => void = ignore
   const aborted = new Promise<never>((_, reject) => {
     const abort = (): void => reject(signal.reason as Error)
     signal.addEventListener('abort', abort, { once: true })

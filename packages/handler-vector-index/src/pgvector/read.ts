@@ -150,11 +150,12 @@ export async function listDocuments(sql: Sql, question: ListQuestion): Promise<D
   )
   const last = rows.at(-1)
   return {
-    documents: rows.map(({ key: _, id, sourceId, contentHash, ...row }) => ({
+    documents: rows.map(({ id, sourceId, revision, contentHash, chunks }) => ({
       id: fromText(id),
       sourceId: sourceId === null ? null : fromText(sourceId),
+      revision,
       contentHash: fromText(contentHash),
-      ...row,
+      chunks,
     })),
     next: last !== undefined && rows.length === question.limit ? String(last.key) : null,
   }

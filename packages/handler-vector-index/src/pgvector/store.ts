@@ -48,7 +48,7 @@ export async function openPgvectorStore(options: PgvectorStoreOptions): Promise<
     sampleRecall: (collection, sample, { signal }) =>
       indexed ? read((sql) => sampleRecall(sql, collection, sample), signal) : Promise.resolve(null),
     ping: (signal) => read(mustBeWritable, signal),
-    close: connection.close,
+    close: () => connection.close(),
   }
 }
 

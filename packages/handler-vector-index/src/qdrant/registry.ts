@@ -1,0 +1,197 @@
+import { randomUUID } from 'node:crypto'
+import { setTimeout } from 'node:timers/promises'
+import { NonRetryableError, RetryableError } from '@mcp-worker/runtime'
+import type { ChunkOptions } from '../options.js'
+import type { Call, Schemas } from './client.js'
+import { ignoreExisting, isNotFound } from './errors.js'
+import { pointId } from './ids.js'
+
+/** A generation and the Qdrant collection that holds its documents. */
+export interface Generation {
+  readonly number: number
+  readonly place: string
+  readonly dim: number
+  readonly embedder: string
+  readonly chunk: ChunkOptions | null
+  /** Milliseconds since the epoch: when it was last written to while it was built, about. */
+  readonly writtenAt: number
+}
+
+/** One point of the registry: all that is known of a collection. It is the truth of which generation is current. */
+export interface State {
+  readonly name: string
+  /** Stays when the collection is dropped, so that no number is used again. */
+  readonly lastGeneration: number
+  readonly current: Generation | null
+  readonly building: Generation | null
+  /** Set while a generation is put in place: writers wait before they say that they are done. Changes while somebody is at it. */
+  readonly seal: string | null
+  /** Qdrant collections to be deleted. */
+  readonly waste: readonly string[]
+}
+
+export interface Entry extends State {
+  /** Of this version of the entry; a change is made only to the version that was read. */
+  readonly stamp: string
+}
+
+export interface Registry {
+  readonly collection: string
+  find(name: string, signal?: AbortSignal): Promise<Entry | null>
+  all(signal?: AbortSignal): Promise<readonly Entry[]>
+  /** null: somebody else was faster, nothing was changed. `old` null: there was none. */
+  change(old: Entry | null, next: State, signal?: AbortSignal): Promise<Entry | null>
+  /** Waits until no seal is set. A seal that nobody renews belongs to a process that is gone: it is broken. Rejects with `STORE_BUSY`. */
+  waitUnsealed(name: string, signal: AbortSignal): Promise<Entry | null>
+}
+
+const FORMAT = 1
+/** Stamps that an entry remembers: whoever was overtaken since still finds that the change was made. */
+const REMEMBERED = 8
+const LOOK_EVERY_MS = 100
+/** Who seals renews the seal every few seconds. */
+const SEAL_BREAKS_AFTER_MS = 20_000
+
+interface StoredEntry extends State {
+  readonly stamp: string
+  readonly stamps: readonly string[]
+}
+
+export function createRegistry(call: Call, prefix: string, busyTimeoutMs: number): Registry {
+  // the names of collections begin with a letter
+  const collection = `${prefix}._registry`
+  const retrieve = async (name: string, signal?: AbortSignal): Promise<StoredEntry | null> => {
+    const points = await call(
+      (api, init) =>
+        api.getPoints({ collection_name: collection, ids: [pointId(name)], with_payload: true }, init),
+      signal,
+    )
+    return points[0] === undefined ? null : toEntry(points[0])
+  }
+  const registry: Registry = {
+    collection,
+    find: retrieve,
+    all: async (signal) => {
+      const points = await call(
+        (api, init) =>
+          api.scrollPoints({ collection_name: collection, limit: 10_000, with_payload: true }, init),
+        signal,
+      )
+      // a point without a name is the health check's
+      return points.points
+        .map(toEntry)
+        .filter(({ name }) => name !== undefined)
+        .toSorted((a, b) => (a.name < b.name ? -1 : 1))
+    },
+    change: async (old, next, signal) => {
+      const stamp = randomUUID()
+      const payload: StoredEntry = {
+        ...stateOf(next),
+        stamp,
+        stamps: [stamp, ...stampsOf(old)].slice(0, REMEMBERED),
+      }
+      const condition =
+        old === null
+          ? { update_mode: 'insert_only' as const }
+          : {
+              update_mode: 'update_only' as const,
+              update_filter: { must: [{ key: 'stamp', match: { value: old.stamp } }] },
+            }
+      const points = [{ id: pointId(next.name), vector: {}, payload: { ...payload } }]
+      await call(
+        (api, init) =>
+          api.upsertPoints(
+            { collection_name: collection, wait: true, ordering: 'strong', points, ...condition },
+            init,
+          ),
+        signal,
+      )
+      const now = await retrieve(next.name, signal)
+      return now?.stamps.includes(stamp) === true ? { ...payload } : null
+    },
+    waitUnsealed: async (name, signal) => {
+      const giveUpAt = performance.now() + busyTimeoutMs
+      let seen = ''
+      let seenSince = performance.now()
+      for (;;) {
+        const entry = await registry.find(name, signal)
+        if (entry === null || entry.seal === null) return entry
+        if (entry.stamp !== seen) {
+          seen = entry.stamp
+          seenSince = performance.now()
+        } else if (performance.now() - seenSince > SEAL_BREAKS_AFTER_MS) {
+          await registry.change(entry, { ...entry, seal: null }, signal)
+        }
+        if (performance.now() > giveUpAt) {
+          throw new RetryableError(`a reindex puts its generation of "${name}" in place`, {
+            code: 'STORE_BUSY',
+          })
+        }
+        await setTimeout(LOOK_EVERY_MS, undefined, { signal })
+      }
+    },
+  }
+  return registry
+}
+
+function stateOf({ name, lastGeneration, current, building, seal, waste }: State): State {
+  return { name, lastGeneration, current, building, seal, waste }
+}
+
+function stampsOf(entry: Entry | null): readonly string[] {
+  return entry === null ? [] : (entry as StoredEntry).stamps
+}
+
+function toEntry({ payload }: Schemas['Record']): StoredEntry {
+  return payload as unknown as StoredEntry
+}
+
+/** Makes the registry where it is not there. Throws `STORE_FOREIGN`, `STORE_NEWER`. */
+export async function prepareRegistry(call: Call, collection: string): Promise<void> {
+  const info = await findInfo(call, collection)
+  if (info === null) {
+    await ignoreExisting(
+      call((api, init) =>
+        api.createCollection(
+          { collection_name: collection, vectors: {}, metadata: { program: PROGRAM, format: FORMAT } },
+          init,
+        ),
+      ),
+    )
+    await call((api, init) =>
+      api.createFieldIndex(
+        { collection_name: collection, wait: true, field_name: 'stamp', field_schema: 'keyword' },
+        init,
+      ),
+    )
+    return
+  }
+  const metadata: Readonly<Record<string, unknown>> = info.config.metadata ?? {}
+  if (metadata['program'] !== PROGRAM) {
+    throw new NonRetryableError(
+      `the Qdrant collection "${collection}" belongs to another program: set store.prefix to a word of the vector index's own`,
+      { code: 'STORE_FOREIGN' },
+    )
+  }
+  if (Number(metadata['format']) > FORMAT) {
+    throw new NonRetryableError(
+      `the Qdrant collection "${collection}" was written by a newer version (format ${String(metadata['format'])}, this one knows ${FORMAT}): upgrade this worker`,
+      { code: 'STORE_NEWER' },
+    )
+  }
+}
+
+export const PROGRAM = '@mcp-worker/handler-vector-index'
+
+export async function findInfo(
+  call: Call,
+  collection: string,
+  signal?: AbortSignal,
+): Promise<Schemas['CollectionInfo'] | null> {
+  try {
+    return await call((api, init) => api.getCollection({ collection_name: collection }, init), signal)
+  } catch (error) {
+    if (isNotFound(error)) return null
+    throw error
+  }
+}

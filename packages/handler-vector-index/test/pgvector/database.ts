@@ -1,0 +1,67 @@
+import { randomBytes } from 'node:crypto'
+import { Client } from 'pg'
+import { afterAll, onTestFinished } from 'vitest'
+import { pgvectorStoreOptions } from '../../src/pgvector/options.js'
+import { openPgvectorStore } from '../../src/pgvector/store.js'
+import type { VectorStore } from '../../src/store.js'
+import { findPostgres, type PostgresServer } from '../postgres-server.js'
+
+type Options = Partial<Parameters<typeof openPgvectorStore>[0]>
+
+export interface Database {
+  readonly server: PostgresServer
+  /** A store in a new schema; `again` opens another one on the same. */
+  openPlace(options?: Options): Promise<{
+    readonly store: VectorStore
+    readonly again: () => Promise<VectorStore>
+    readonly schema: string
+  }>
+  /** Closed after the test. */
+  open(options: Options): Promise<VectorStore>
+  /** A connection of the test's own. */
+  client(): Promise<Client>
+}
+
+/** For one test file; null where there is no server, and then all of it is skipped. */
+export async function openDatabase(): Promise<Database | null> {
+  const server = await findPostgres()
+  if (server === null) return null
+  afterAll(() => server.stop())
+  const client = async () => {
+    const connection = new Client({ connectionString: server.url })
+    connection.on('error', () => {})
+    await connection.connect()
+    onTestFinished(() => connection.end().catch(() => {}))
+    return connection
+  }
+  const open = async (options: Options) => {
+    const store = await openPgvectorStore(
+      pgvectorStoreOptions.parse({ engine: 'pgvector', url: server.url, ...options }),
+    )
+    onTestFinished(() => store.close())
+    return store
+  }
+  return {
+    server,
+    client,
+    open,
+    openPlace: async (options = {}) => {
+      const schema = `test_${randomBytes(6).toString('hex')}`
+      onTestFinished(() => dropSchema(server.url, schema))
+      const store = await open({ schema, ...options })
+      return { store, schema, again: () => open({ schema, ...options }) }
+    },
+  }
+}
+
+async function dropSchema(url: string, schema: string): Promise<void> {
+  const connection = new Client({ connectionString: url })
+  connection.on('error', () => {})
+  try {
+    await connection.connect()
+    await connection.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`)
+    await connection.end()
+  } catch {
+    // the test ended the server
+  }
+}

@@ -1,0 +1,28 @@
+import { onTestFinished } from 'vitest'
+import { qdrantStoreOptions } from '../../src/qdrant/options.js'
+import { openQdrantStore } from '../../src/qdrant/store.js'
+import type { VectorStore } from '../../src/store.js'
+import { type LocalServer, type LocalServerOptions, startLocalQdrant } from './local-server.js'
+
+type Options = Partial<Parameters<typeof openQdrantStore>[0]>
+
+/** A server of the test's own and a store on it; `again` opens another one on the same. All are closed after the test. */
+export async function openQdrantPlace(
+  options: Options = {},
+  serverOptions: LocalServerOptions = {},
+): Promise<{
+  readonly server: LocalServer
+  readonly store: VectorStore
+  readonly again: (more?: Options) => Promise<VectorStore>
+}> {
+  const server = await startLocalQdrant(serverOptions)
+  onTestFinished(() => server.close())
+  const again = async (more: Options = {}) => {
+    const store = await openQdrantStore(
+      qdrantStoreOptions.parse({ engine: 'qdrant', url: server.url, ...options, ...more }),
+    )
+    onTestFinished(() => store.close())
+    return store
+  }
+  return { server, store: await again(), again }
+}
