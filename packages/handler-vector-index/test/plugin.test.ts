@@ -31,7 +31,7 @@ test('texts are indexed and found by meaning with no options and no network', as
   const again = await worker.submit('vector_index', { documents })
   expect(await again.result()).toMatchObject({ unchanged: 3, embed_seconds: 0 })
   expect(await worker.query('vector_collections', {})).toMatchObject({
-    collections: [{ name: 'documents', count: 3, chunks: 3 }],
+    collections: [{ name: 'documents', count: 3, chunks: 3, chunk: { size: 1200, overlap: 150 } }],
   })
 })
 
@@ -52,6 +52,7 @@ test('a permanent fault fails the task at its first attempt, a query says what i
     status: 'failed',
     attempts: 1,
     failureReason: 'non_retryable',
+    error: { code: 'ZERO_VECTOR' },
   })
   const search = worker.query('vector_search', { text: 'a', collection: 'none' })
   await expect(search).rejects.toThrow('there is no collection "none"')

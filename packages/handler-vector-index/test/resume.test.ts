@@ -4,6 +4,7 @@ import { expect, test } from 'vitest'
 import { openDocuments } from '../src/documents.js'
 import type { Checkpoint } from '../src/journal.js'
 import { payloadSchema } from '../src/payload.js'
+import type { VectorStore } from '../src/store.js'
 import { openIndex } from './index-harness.js'
 import { createWordEmbedder } from './word-embedder.js'
 
@@ -97,4 +98,86 @@ test('documents_ref without a documentsRoot is refused', async () => {
   const payload = payloadSchema.parse({ documents_ref: 'x.jsonl' })
   if (payload.operation !== 'upsert') throw new Error('expected an upsert')
   await expect(openDocuments(payload, null)).rejects.toMatchObject({ code: 'DOCUMENTS_REF_DISABLED' })
+})
+
+/** The worker dies after the commit of the step that reaches `next`, before the queue hears of it. */
+function dieAt(next: number): {
+  onCheckpoint: (saved: Checkpoint) => void
+  last: () => Checkpoint | undefined
+} {
+  let last: Checkpoint | undefined
+  return {
+    last: () => last,
+    onCheckpoint(saved) {
+      if (saved.next === next) throw new Error('killed')
+      last = saved
+    },
+  }
+}
+
+test('a kill between the commit and the checkpoint: the retried task counts its own batch as its own', async () => {
+  const index = await openIndex()
+  const payload = {
+    documents: [...numbered(45), { id: 'bad', text: ' ' }],
+    batch_size: 10,
+    on_error: 'continue' as const,
+  }
+  const { onCheckpoint, last } = dieAt(30)
+  await expect(index.run(payload, { task: 't', onCheckpoint })).rejects.toThrow('killed')
+  expect(last()?.next).toBe(20)
+  index.embedder.calls.length = 0
+  const checkpoint = last()
+  const result = await index.run(payload, { task: 't', ...(checkpoint && { checkpoint }) })
+  expect(result).toMatchObject({ inserted: 45, unchanged: 0, chunks: 45, failed_count: 1 })
+  expect(index.embedder.calls.flat()).toHaveLength(15)
+  expect(await index.store.readMark('t')).toBeNull()
+})
+
+test('a kill between the commit and the checkpoint of a delete: the retried task reports all that it deleted', async () => {
+  const index = await openIndex()
+  await index.run({ documents: numbered(25) })
+  const payload = { operation: 'delete' as const, all: true as const, batch_size: 10 }
+  await expect(index.run(payload, { task: 't', onCheckpoint: dieAt(20).onCheckpoint })).rejects.toThrow(
+    'killed',
+  )
+  expect(await index.run(payload, { task: 't' })).toMatchObject({
+    deleted: 25,
+    chunks: 25,
+    collection: { count: 0 },
+  })
+})
+
+test('a kill after a batch of which another writer had one document: the rest is not counted twice', async () => {
+  const index = await openIndex()
+  const documents = numbered(10)
+  let rounds = 0
+  const store: VectorStore = {
+    ...index.store,
+    write: async (batch, options) => {
+      rounds++
+      if (rounds === 2) throw new Error('killed')
+      await index.run({ documents: [{ id: 'doc-3', text: 'of another writer' }] })
+      return index.store.write(batch, options)
+    },
+  }
+  await expect(index.run({ documents }, { task: 't', store })).rejects.toThrow('killed')
+  index.embedder.calls.length = 0
+  const result = await index.run({ documents }, { task: 't' })
+  expect(index.embedder.calls.flat()).toEqual(['text number 3'])
+  expect(result).toMatchObject({ inserted: 9, updated: 1, unchanged: 0, collection: { count: 10 } })
+})
+
+test('a mark of another source is not used', async () => {
+  const index = await openIndex()
+  await expect(
+    index.run(
+      { documents: numbered(20), batch_size: 10 },
+      { task: 't', onCheckpoint: dieAt(20).onCheckpoint },
+    ),
+  ).rejects.toThrow('killed')
+  await writeFile(join(index.folder, 'a.jsonl'), JSON.stringify({ id: 'x', text: 'of a file' }))
+  expect(await index.run({ documents_ref: 'a.jsonl' }, { task: 't' })).toMatchObject({
+    inserted: 1,
+    unchanged: 0,
+  })
 })

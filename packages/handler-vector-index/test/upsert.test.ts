@@ -1,3 +1,5 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { expect, test } from 'vitest'
 import { openIndex, words } from './index-harness.js'
@@ -39,7 +41,7 @@ test('documents are inserted, found, and reported', async () => {
   expect(hits).toEqual([{ id: 'b', score: expect.closeTo(1, 5), text: 'dogs bark', metadata: { n: 1 } }])
 })
 
-test('the same documents again: the embedder is called 0 times and all are unchanged', async () => {
+test('the same documents again, with an id or without: the embedder is called 0 times and all are unchanged', async () => {
   const index = await openIndex()
   const documents = [...numbered(500), 'a plain text', { source_id: 's', text: 'from a source' }]
   await index.run({ documents })
@@ -47,6 +49,18 @@ test('the same documents again: the embedder is called 0 times and all are uncha
   const again = await index.run({ documents })
   expect(index.embedder.calls).toEqual([])
   expect(again).toMatchObject({ inserted: 0, updated: 0, unchanged: 502, chunks: 0 })
+})
+
+test('the same 50,000 documents of a file again: the embedder is called 0 times, 50,000 are unchanged', async () => {
+  const index = await openIndex()
+  const count = 50_000
+  const lines = Array.from({ length: count }, (_, i) => `{"id":"d${i}","text":"text number ${i % 1000}"}`)
+  await writeFile(join(index.folder, 'docs.jsonl'), lines.join('\n'))
+  const payload = { documents_ref: 'docs.jsonl', batch_size: 1000 }
+  expect(await index.run(payload)).toMatchObject({ inserted: count })
+  index.embedder.calls.length = 0
+  expect(await index.run(payload)).toMatchObject({ inserted: 0, updated: 0, unchanged: count })
+  expect(index.embedder.calls).toEqual([])
 })
 
 test('a document without an id has the hash of its source_id, else of its text', async () => {
@@ -182,4 +196,14 @@ test('a dry run counts and changes nothing', async () => {
   })
   expect(index.embedder.calls).toEqual([])
   expect(chunksOf(index.path, 'doc-2')).toEqual(['text number 2'])
+})
+
+test('a collection is cut as it was cut before, unless the payload says otherwise', async () => {
+  const index = await openIndex()
+  const documents = [{ id: 'a', text: words('w', 60) }]
+  const chunk = { size: 200, overlap: 0 }
+  const first = await index.run({ documents, chunk })
+  expect(await index.run({ documents })).toMatchObject({ unchanged: 1 })
+  const other = await index.run({ documents, chunk: { size: 100, overlap: 0 } })
+  expect(other.chunks).toBeGreaterThan(first.chunks)
 })
