@@ -1,4 +1,4 @@
-import { openJournal } from './journal.js'
+import { type Checkpoint, openJournal } from './journal.js'
 import type { DropPayload, VectorIndexResult } from './payload.js'
 import type { RemoveAnswer, VectorStore } from './store.js'
 import { createTally } from './tally.js'
@@ -17,17 +17,16 @@ export async function dropCollection(
     return resultOf(payload, { ...createTally(), deleted: info?.count ?? 0, chunks: info?.chunks ?? 0 }, info)
   }
   const journal = await openJournal('drop', { store, context, dryRun: false })
-  const checkpoint = ({ documents, chunks }: RemoveAnswer) => ({
-    next: 1,
-    source: 'drop',
-    tally: { ...createTally(), deleted: documents, chunks },
-  })
   // a retried task must not drop what was indexed anew meanwhile
   const dropped =
     journal.found ??
-    checkpoint(await store.drop(collection, { signal: context.signal, ...journal.mark(checkpoint) }))
+    checkpointOf(await store.drop(collection, { signal: context.signal, ...journal.mark(checkpointOf) }))
   await journal.save(dropped)
   await purgeWaste(store, context.signal, (documents) => context.progress(documents, null, 'removing rows'))
   await journal.end()
   return resultOf(payload, dropped.tally, await store.describe(collection))
+}
+
+function checkpointOf({ documents, chunks }: RemoveAnswer): Checkpoint {
+  return { next: 1, source: 'drop', tally: { ...createTally(), deleted: documents, chunks } }
 }

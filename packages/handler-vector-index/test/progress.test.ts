@@ -10,7 +10,7 @@ function follow(start: number) {
   const progress = createProgress(context, start, { now: () => now })
   return {
     notes,
-    at(ms: number, done: number) {
+    at: (ms: number, done: number) => {
       now = 1000 + ms
       progress(done, null)
     },

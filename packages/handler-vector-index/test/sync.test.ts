@@ -9,6 +9,12 @@ import { type IndexHarness, openIndex } from './index-harness.js'
 
 const numbered = (count: number, from = 0) =>
   Array.from({ length: count }, (_, i) => ({ id: `doc-${from + i}`, text: `text number ${from + i}` }))
+const fromSource = (source_id: string, count: number) =>
+  Array.from({ length: count }, (_, i) => ({
+    id: `${source_id}-${i}`,
+    source_id,
+    text: `${source_id} text ${i}`,
+  }))
 const jsonl = (documents: readonly unknown[]) => documents.map((one) => JSON.stringify(one)).join('\n')
 
 async function idsOf({ store }: IndexHarness): Promise<string[]> {
@@ -47,17 +53,16 @@ test('documents without an id are recognised by their source, their text or thei
 
 test('a scope of sources bounds what is deleted, and a document outside of it fails', async () => {
   const index = await openIndex()
-  const of = (source_id: string, count: number) =>
-    Array.from({ length: count }, (_, i) => ({
-      id: `${source_id}-${i}`,
-      source_id,
-      text: `${source_id} text ${i}`,
-    }))
-  await index.run({ documents: [...of('a', 6), ...of('b', 6), ...of('c', 6), ...numbered(2)] })
+  await index.run({
+    documents: [...fromSource('a', 6), ...fromSource('b', 6), ...fromSource('c', 6), ...numbered(2)],
+  })
   const sync = { operation: 'sync' as const, source_ids: ['a', 'b'] }
-  const result = await index.run({ ...sync, documents: of('a', 2) })
+  const result = await index.run({ ...sync, documents: fromSource('a', 2) })
   expect(result).toMatchObject({ unchanged: 2, deleted: 10, collection: { count: 10 } })
-  const outside = { ...sync, documents: [...of('a', 2), ...of('c', 1), { id: 'none', text: 'no source' }] }
+  const outside = {
+    ...sync,
+    documents: [...fromSource('a', 2), ...fromSource('c', 1), { id: 'none', text: 'no source' }],
+  }
   await expect(index.run(outside)).rejects.toMatchObject({ code: 'OUT_OF_SCOPE' })
   expect(await index.run({ ...outside, on_error: 'continue' })).toMatchObject({
     failed: [

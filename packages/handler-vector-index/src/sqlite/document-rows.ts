@@ -46,10 +46,9 @@ export function createDocumentRows(db: DatabaseSync) {
     insert(generation: number, fields: DocumentFields, content: NewContent, counts: Counts): void {
       const { id, sourceId, version, revision, metadata } = fields
       const { contentHash, joints, chunks } = content
-      const { lastInsertRowid: key } = insert.run(
-        ...[generation, id, sourceId, version, revision],
-        ...[contentHash, joints, chunks.length, metadata, Date.now()],
-      )
+      const named = [generation, id, sourceId, version, revision]
+      const held = [contentHash, joints, chunks.length, metadata, Date.now()]
+      const { lastInsertRowid: key } = insert.run(...named, ...held)
       chunks.forEach(({ text, vector }, ordinal) => {
         const blob = toBlob(vector)
         insertChunk.run(generation, key, ordinal, text, blob, crc32(blob))

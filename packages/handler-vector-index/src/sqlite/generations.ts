@@ -43,6 +43,10 @@ function generationOf(row: Row): Generation {
   }
 }
 
+function generationOrNull(row: Row | undefined): Generation | null {
+  return row === undefined ? null : generationOf(row)
+}
+
 function infoOf(row: Row): CollectionInfo {
   const { number, documents, chunks, embedder, dim, chunk } = generationOf(row)
   return { name: textIn(row, 'name'), generation: number, count: documents, chunks, embedder, dim, chunk }
@@ -70,10 +74,9 @@ export function createGenerations(db: DatabaseSync) {
   )
   const revise = db.prepare('UPDATE collections SET revision = revision + ? WHERE key = ? RETURNING revision')
   const one = (name: string, state: 'current' | 'building') => find.get(name, state)
-  const found = (row: Row | undefined) => (row === undefined ? null : generationOf(row))
   return {
-    current: (name: string) => found(one(name, 'current')),
-    building: (name: string) => found(one(name, 'building')),
+    current: (name: string) => generationOrNull(one(name, 'current')),
+    building: (name: string) => generationOrNull(one(name, 'building')),
     describe(name: string): CollectionInfo | null {
       const row = one(name, 'current')
       return row === undefined ? null : infoOf(row)

@@ -55,20 +55,16 @@ function checkTable(db: DatabaseSync, table: (typeof TABLES)[number]): readonly 
 function checkCounts(db: DatabaseSync, { key, documents, chunks }: Generation): readonly Problem[] {
   const count = (table: 'documents' | 'chunks'): number =>
     numberIn(db.prepare(`SELECT count(*) AS n FROM ${table} WHERE generation = ?`).get(key) ?? {}, 'n')
-  const problem = (what: string, kept: number, counted: number): readonly Problem[] =>
-    kept === counted
-      ? []
-      : [
-          {
-            id: null,
-            code: 'COUNT_MISMATCH',
-            detail: `the collection says ${kept} ${what}, ${counted} are there`,
-          },
-        ]
   return [
-    ...problem('documents', documents, count('documents')),
-    ...problem('chunks', chunks, count('chunks')),
+    ...compareCounts('documents', documents, count('documents')),
+    ...compareCounts('chunks', chunks, count('chunks')),
   ]
+}
+
+function compareCounts(what: string, kept: number, counted: number): readonly Problem[] {
+  if (kept === counted) return []
+  const detail = `the collection says ${kept} ${what}, ${counted} are there`
+  return [{ id: null, code: 'COUNT_MISMATCH', detail }]
 }
 
 function findOrphans(db: DatabaseSync, { key }: Generation): readonly Problem[] {
@@ -77,10 +73,10 @@ function findOrphans(db: DatabaseSync, { key }: Generation): readonly Problem[] 
      WHERE c.generation = ? AND NOT EXISTS (SELECT 1 FROM documents d WHERE d.key = c.document AND d.generation = c.generation)
      GROUP BY c.document LIMIT ${MAX_PROBLEMS}`,
   )
-  const say = (row: Row): Problem => ({
-    id: null,
-    code: 'ORPHAN_CHUNKS',
-    detail: `${numberIn(row, 'n')} chunks belong to the document of the key ${numberIn(row, 'key')}, which is not there`,
-  })
-  return orphans.all(key).map(say)
+  return orphans.all(key).map(orphanProblem)
+}
+
+function orphanProblem(row: Row): Problem {
+  const detail = `${numberIn(row, 'n')} chunks belong to the document of the key ${numberIn(row, 'key')}, which is not there`
+  return { id: null, code: 'ORPHAN_CHUNKS', detail }
 }
