@@ -1,0 +1,312 @@
+import type { Budget, Truncation } from './budget.js'
+import { type Decision, type EntryRules, type SkipReason, decideAge, decideEntry } from './decide-entry.js'
+import { inFlight } from './in-flight.js'
+import { type Folder, type Look, isSame, systemCode } from './folder.js'
+import { type ByteString, pathText } from './names.js'
+import type { Level, Position } from './position.js'
+import { type Tally, countDeleted, countError, countSkipped } from './tally.js'
+
+/** What a walk needs to know, and where it writes down what it did. */
+export interface Walk {
+  /** `list`: count and name what would be deleted, change nothing. */
+  readonly act: 'delete' | 'list'
+  readonly rules: EntryRules
+  /** The root's; other devices are not entered. */
+  readonly device: number
+  /** Paths below the root where other file systems begin. */
+  readonly mounts: ReadonlySet<ByteString>
+  readonly budget: Budget
+  readonly tally: Tally
+  readonly batchSize: number
+  readonly concurrency: number
+  readonly maxDepth: number
+  readonly removesFolders: boolean
+  /** Start of the first delivery, milliseconds since the epoch. */
+  readonly startedAt: number
+  /** How many files the tally names. */
+  readonly listed: number
+  /** What its removal gives back. Asked once per file that goes. */
+  readonly freedBy: (look: Look) => number
+  /** Of what the rules let go: pressure mode keeps what is not needed. */
+  readonly isNeeded: (look: Look) => boolean
+  readonly onEntry?: (decision: Decision, look: Look, path: string) => void
+  readonly onFolder?: (path: string) => void
+  /** Between two batches: throws on abort, stores the position now and then. */
+  readonly beat: (position: Position) => Promise<void>
+}
+
+/** `position`: where to go on; null when the walk came to its end. */
+export interface WalkEnd {
+  readonly truncatedBy: Truncation | null
+  readonly position: Position | null
+}
+
+/** Goes through the folder and all below it, in the order in which the file system names the entries. The root itself stays. */
+export async function walk(spec: Walk, root: Folder, from: Position | null): Promise<WalkEnd> {
+  const trail: Level[] = []
+  const end = await walkFolder({ spec, trail }, root, from ?? [{ name: '', after: null, kept: false }])
+  return typeof end === 'object'
+    ? { truncatedBy: end.stopped, position: trail }
+    : { truncatedBy: null, position: null }
+}
+
+interface Walking {
+  readonly spec: Walk
+  /** The folders on the way down. After a stop: the position. */
+  readonly trail: Level[]
+}
+
+type FolderEnd = 'emptied' | 'kept' | { readonly stopped: Truncation }
+
+async function walkFolder(walking: Walking, folder: Folder, resume: Position): Promise<FolderEnd> {
+  const { spec, trail } = walking
+  const level: Level = { name: folder.parts.at(-1) ?? '', after: null, kept: false, ...resume[0] }
+  trail.push(level)
+  for await (const names of batches(folder, level.after, spec.batchSize)) {
+    await spec.beat(trail)
+    if (spec.budget.isLate()) return { stopped: 'max_duration' }
+    if (!folder.inPlace()) {
+      countSkipped(spec.tally, 'moved')
+      level.kept = true
+      break
+    }
+    const stopped = await walkBatch(walking, folder, level, names, resume[1] ? resume.slice(1) : [])
+    if (stopped !== null) return { stopped }
+  }
+  trail.pop()
+  return level.kept ? 'kept' : 'emptied'
+}
+
+/** The names after `after`; all of them where that one is gone. */
+async function* batches(
+  folder: Folder,
+  after: ByteString | null,
+  size: number,
+): AsyncGenerator<readonly ByteString[]> {
+  let waiting = after !== null
+  let batch: ByteString[] = []
+  for await (const name of folder.names()) {
+    if (waiting) {
+      waiting = name !== after
+      continue
+    }
+    batch.push(name)
+    if (batch.length < size) continue
+    yield batch
+    batch = []
+  }
+  if (batch.length > 0) yield batch
+  if (waiting) yield* batches(folder, null, size)
+}
+
+/** In order, so that limits cut at one place, and a list names what a run deletes. Answers what stopped it. */
+async function walkBatch(
+  walking: Walking,
+  folder: Folder,
+  level: Level,
+  names: readonly ByteString[],
+  resume: Position,
+): Promise<Truncation | null> {
+  const { spec } = walking
+  const looks = await inFlight(spec.concurrency, names, (name) => folder.look(name).catch(asFault))
+  const run = createRun(spec, folder, level)
+  for (const [i, name] of names.entries()) {
+    const look = looks[i] ?? null
+    spec.tally.scanned += 1
+    if (look === null) countSkipped(spec.tally, 'vanished')
+    else if ('fault' in look) {
+      countError(spec.tally, [...folder.parts, name], look.fault)
+      run.keep(name, i)
+    } else if (look.kind === 'directory') {
+      await run.flush()
+      const end = await walkChild(walking, folder, { name, look }, resume)
+      if (typeof end === 'object') return end.stopped
+      if (end === 'kept') run.keep(name, i)
+      else if (spec.act === 'list') level.after = name
+    } else {
+      const stopped = await dealWithFile(spec, run, { name, look, i }, pathText([...folder.parts, name]))
+      if (stopped !== null) return stopped
+    }
+  }
+  await run.flush()
+  return null
+}
+
+function asFault(error: unknown): { readonly fault: string } {
+  return { fault: systemCode(error) }
+}
+
+interface Entry {
+  readonly name: ByteString
+  readonly look: Look
+}
+
+async function dealWithFile(
+  spec: Walk,
+  run: Run,
+  entry: Entry & { readonly i: number },
+  path: string,
+): Promise<Truncation | null> {
+  const { tally, budget } = spec
+  const { name, look, i } = entry
+  const decision = decideEntry(look, path, spec.rules)
+  spec.onEntry?.(decision, look, path)
+  const keep = (reason: SkipReason): null => {
+    countSkipped(tally, reason)
+    run.keep(name, i)
+    return null
+  }
+  if (!decision.go) {
+    if (decision.matched) tally.matched += 1
+    return keep(decision.reason)
+  }
+  tally.matched += 1
+  if (budget.isTooLarge(look.bytes)) return keep('too_large')
+  if (!spec.isNeeded(look)) return keep('not_needed')
+  const bytes = spec.freedBy(look)
+  if (budget.take(bytes) !== null) {
+    await run.flush() // what could not be deleted gives its place back
+    const limit = budget.take(bytes)
+    if (limit !== null) {
+      // it is met again by the run that goes on here
+      tally.scanned -= 1
+      tally.matched -= 1
+      return limit
+    }
+  }
+  run.add({ name, look, i, path, bytes })
+  return null
+}
+
+interface Chosen extends Entry {
+  /** Place in the batch. */
+  readonly i: number
+  readonly path: string
+  readonly bytes: number
+}
+
+interface Run {
+  add(chosen: Chosen): void
+  keep(name: ByteString, i: number): void
+  flush(): Promise<void>
+}
+
+/** Files that go one after the other are removed at once. */
+function createRun(spec: Walk, folder: Folder, level: Level): Run {
+  let chosen: Chosen[] = []
+  let keptAt = -1
+  const keep = (name: ByteString, i: number) => {
+    level.kept = true
+    if (i < keptAt) return
+    keptAt = i
+    level.after = name
+  }
+  async function flush(): Promise<void> {
+    const going = chosen
+    chosen = []
+    const ends = await inFlight(spec.concurrency, going, (one) => remove(spec, folder, one))
+    for (const [k, one] of going.entries()) {
+      const end = ends[k] ?? 'vanished'
+      if (end === 'gone') countDeleted(spec.tally, one, spec.listed)
+      else spec.budget.giveBack(one.bytes)
+      if (end === 'vanished' || end === 'changed') countSkipped(spec.tally, end)
+      else if (end !== 'gone') countError(spec.tally, [...folder.parts, one.name], end.fault)
+      if (end === 'changed' || typeof end === 'object') keep(one.name, one.i)
+      // a list leaves everything in place
+      else if (spec.act === 'list' && one.i > keptAt) level.after = one.name
+    }
+  }
+  return { add: (one) => chosen.push(one), keep, flush }
+}
+
+type Removal = 'gone' | 'vanished' | 'changed' | { readonly fault: string }
+
+/** Looks again right before: what has changed since it was chosen stays. */
+async function remove(spec: Walk, folder: Folder, { name, look }: Chosen): Promise<Removal> {
+  if (spec.act === 'list') return 'gone'
+  try {
+    const now = folder.lookNow(name)
+    if (now === null) return 'vanished'
+    if (!isSame(now, look)) return 'changed'
+    await folder.unlink(name)
+    return 'gone'
+  } catch (error) {
+    return systemCode(error) === 'ENOENT' ? 'vanished' : asFault(error)
+  }
+}
+
+async function walkChild(
+  walking: Walking,
+  parent: Folder,
+  { name, look }: Entry,
+  resume: Position,
+): Promise<FolderEnd | 'gone'> {
+  const { spec, trail } = walking
+  const parts = [...parent.parts, name]
+  const keep = (reason: SkipReason): 'kept' => {
+    countSkipped(spec.tally, reason)
+    return 'kept'
+  }
+  if (spec.rules.excluded(pathText(parts))) return keep('excluded')
+  if (look.device !== spec.device || spec.mounts.has(parts.join('/'))) return keep('other_mount')
+  if (trail.length > spec.maxDepth) return keep('too_deep')
+  const child = await enter(parent, name)
+  if ('fault' in child) {
+    if (child.fault === 'ELOOP' || child.fault === 'ENOTDIR') return keep('changed')
+    if (child.fault === 'ENOENT') return 'gone'
+    countError(spec.tally, parts, child.fault)
+    return 'kept'
+  }
+  try {
+    const self = await child.self()
+    if (self.inode !== look.inode || self.device !== look.device) return keep('changed')
+    const end = await walkFolder(walking, child, resume[0]?.name === name ? resume : [])
+    if (end !== 'emptied') return end
+  } finally {
+    await child.close()
+  }
+  return removeFolder(spec, parent, { name, look })
+}
+
+async function enter(parent: Folder, name: ByteString): Promise<Folder | { readonly fault: string }> {
+  try {
+    return await parent.enter(name)
+  } catch (error) {
+    return asFault(error)
+  }
+}
+
+async function removeFolder(spec: Walk, parent: Folder, { name, look }: Entry): Promise<'kept' | 'gone'> {
+  const { tally, rules } = spec
+  const parts = [...parent.parts, name]
+  const path = pathText(parts)
+  if (!spec.removesFolders || !rules.included(path)) return 'kept'
+  const age = decideAge(folderTime(look, spec), rules)
+  if (age !== null) {
+    countSkipped(tally, age)
+    return 'kept'
+  }
+  if (spec.act === 'delete') {
+    try {
+      await parent.rmdir(name)
+    } catch (error) {
+      const code = systemCode(error)
+      if (code === 'ENOENT') return 'gone'
+      if (code !== 'ENOTEMPTY' && code !== 'EEXIST') countError(tally, parts, code)
+      return 'kept'
+    }
+  }
+  tally.directories_deleted += 1
+  spec.onFolder?.(path)
+  return 'gone'
+}
+
+/**
+ * A removal makes its folder young. `look` is from before this delivery's own removals; a folder that an earlier delivery has emptied was changed after
+ * the task started, and then counts from its birth. `atime` is never used: enumerating a folder is an access.
+ */
+function folderTime(look: Look, { rules, startedAt }: Walk): number {
+  const time = rules.basis === 'mtime' ? look.mtimeMs : Math.max(look.mtimeMs, look.ctimeMs)
+  const changedSince = Math.min(look.mtimeMs, look.ctimeMs) >= startedAt
+  return changedSince && look.birthMs > 0 ? look.birthMs : time
+}

@@ -1,0 +1,69 @@
+import { access, mkdir, constants } from 'node:fs/promises'
+import { definePlugin } from '@mcp-worker/runtime'
+import { statFree } from './clean-files.js'
+import { taskStore } from './clean-tasks.js'
+import { createOpenFiles } from './files/open-files.js'
+import { createCleanupMetrics } from './metrics.js'
+import { optionsSchema } from './options.js'
+import { payloadSchema, previewInputSchema, previewOutputSchema, resultSchema } from './payload.js'
+import { previewCleanup } from './preview.js'
+import { type CleanupDeps, runCleanup } from './run-cleanup.js'
+import { targetsOf } from './targets.js'
+
+/** The `data_cleanup` task, and the query `cleanup_preview`. */
+export default definePlugin({
+  contract: 1,
+  name: '@mcp-worker/handler-data-cleanup',
+  version: '1.0.0',
+  module: import.meta.url,
+  options: optionsSchema,
+  uses: { taskStore: taskStore.optional() },
+  // node:sqlite computes on the thread that calls it
+  host: 'thread',
+  setup: async ({ options, dataDir, metrics, services }): Promise<CleanupDeps> => {
+    const instruments = createCleanupMetrics(metrics)
+    return {
+      targets: await targetsOf(options, dataDir),
+      metrics: instruments,
+      taskStore: services.taskStore,
+      around: {
+        dataDir,
+        concurrency: options.concurrency,
+        maxDepth: options.max_depth,
+        now: Date.now,
+        openFiles: createOpenFiles(),
+        freeSpace: statFree,
+      },
+    }
+  },
+  health: ({ deps }) => checkHealth(deps),
+  handlers: (handler) => [
+    handler('data_cleanup', {
+      description: 'Deletes what is old in a configured target: files, cache entries, database rows.',
+      payload: payloadSchema,
+      result: resultSchema,
+      timeout: '30m',
+      concurrency: 2,
+      run: (context) => runCleanup(context.payload, context.deps, context),
+    }),
+  ],
+  queries: (query) => [
+    query('cleanup_preview', {
+      description: 'What a data_cleanup task would delete now, page by page. Changes nothing.',
+      input: previewInputSchema,
+      output: previewOutputSchema,
+      run: ({ input, deps, signal }) => previewCleanup(input, deps, signal),
+    }),
+  ],
+})
+
+/** The locks can be written, and the disks of the targets are measured. A folder that is not there is no fault: there is nothing to clean. */
+async function checkHealth({ targets, around, metrics }: CleanupDeps): Promise<void> {
+  await mkdir(around.dataDir, { recursive: true })
+  await access(around.dataDir, constants.W_OK)
+  for (const [name, target] of Object.entries(targets)) {
+    if (!('root' in target)) continue
+    const space = await around.freeSpace(target.root).catch(() => null)
+    if (space !== null) metrics.free(name, space)
+  }
+}

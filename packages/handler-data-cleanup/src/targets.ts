@@ -1,0 +1,23 @@
+import { decideRoot, resolveFuture } from './files/root.js'
+import { type DataCleanupOptions, type Target, defaultTargets } from './options.js'
+
+/**
+ * The targets of the options. A configured root that could never be cleaned ends the start, all of them at once; the default one is only refused
+ * when a task names it, since nobody has asked for it.
+ */
+export async function targetsOf(
+  options: DataCleanupOptions,
+  dataDir: string,
+): Promise<Readonly<Record<string, Target>>> {
+  if (options.targets === undefined) return defaultTargets()
+  const own = await resolveFuture(dataDir)
+  const faults = Object.entries(options.targets).flatMap(([name, target]) => {
+    if (!('root' in target)) return []
+    const refusal = decideRoot(target.root, own)
+    return refusal === null
+      ? []
+      : [`targets.${name}.root: ${JSON.stringify(target.root)} is refused: ${refusal}`]
+  })
+  if (faults.length === 0) return options.targets
+  throw new TypeError(`${faults.join('; ')}; configure folders that hold nothing else`)
+}

@@ -1,0 +1,159 @@
+import pg from 'pg'
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
+import { HOUR, createHarness } from './cleanup-harness.js'
+import { type PostgresServer, startPostgres } from './postgres-server.js'
+
+const NOW = Date.UTC(2026, 10, 22)
+const OLD = new Date(NOW - 240 * HOUR).toISOString()
+const NEW = new Date(NOW).toISOString()
+
+let server: PostgresServer | null = null
+beforeAll(async () => {
+  server = await startPostgres()
+}, 60_000)
+afterAll(() => server?.stop())
+
+/** A schema of the test's own with 5,000 old events and 1,000 new ones. */
+async function fixture(
+  skip: () => never,
+  options: { readonly rule?: object; readonly database?: object } = {},
+) {
+  const { url } = server ?? skip()
+  const db = new pg.Client(url)
+  await db.connect()
+  const schema = `t${crypto.randomUUID().slice(0, 8)}`
+  onTestFinished(async () => {
+    await db.query(`DROP SCHEMA ${schema} CASCADE`)
+    await db.end()
+    vi.unstubAllEnvs()
+  })
+  await db.query(`CREATE SCHEMA ${schema}; SET search_path = ${schema};
+    CREATE TABLE events (id serial PRIMARY KEY, at timestamptz, body text);
+    INSERT INTO events (at, body) SELECT '${OLD}', repeat('x', 200) FROM generate_series(1, 5000);
+    INSERT INTO events (at, body) SELECT '${NEW}', 'new' FROM generate_series(1, 1000)`)
+  vi.stubEnv('CLEANUP_TEST_DATABASE', url)
+  const rule = { table: `${schema}.events`, column: 'at', unit: 'time', ...options.rule }
+  const database = {
+    name: 'main',
+    engine: 'postgres',
+    url_env: 'CLEANUP_TEST_DATABASE',
+    prune: [rule],
+    ...options.database,
+  }
+  const { run, preview } = await createHarness({
+    targets: { database: { kind: 'database', databases: [database] } },
+    now: () => NOW,
+  })
+  return {
+    db,
+    schema,
+    url,
+    run: (payload = {}, context = {}) => run({ target: 'database', older_than: '7d', ...payload }, context),
+    preview: () => preview({ target: 'database', older_than: '7d' }),
+    count: async () => Number((await db.query('SELECT count(*) AS n FROM events')).rows[0].n),
+  }
+}
+
+test('old rows go in batches that commit by themselves, then the table is vacuumed', async ({ skip }) => {
+  const { db, run, preview, count, schema } = await fixture(skip)
+  expect(await preview()).toMatchObject({ databases: [{ name: 'main', rows: 5_000 }] })
+  expect(await run({ dry_run: true })).toMatchObject({ matched: 5_000 })
+  expect(await count()).toBe(6_000)
+  const rows: number[] = []
+  const progress = (done: number) => void rows.push(done)
+  const result = await run({ batch_size: 1_000 }, { progress })
+  expect(rows.slice(0, 5)).toEqual([1_000, 2_000, 3_000, 4_000, 5_000])
+  expect(result.databases).toMatchObject([{ rows_deleted: 5_000, rows_locked: 0, vacuum: 'done' }])
+  expect(await count()).toBe(1_000)
+  await vi.waitFor(async () => {
+    const { rows: stats } = await db.query(
+      'SELECT last_vacuum, last_analyze, vacuum_count::int AS n FROM pg_stat_user_tables WHERE schemaname = $1',
+      [schema],
+    )
+    expect(stats[0]).toMatchObject({ n: 1, last_vacuum: expect.any(Date), last_analyze: expect.any(Date) })
+  })
+})
+
+test('rows that others hold are skipped, not waited for, and counted', async ({ skip }) => {
+  const { url, schema, run, count } = await fixture(skip)
+  const other = new pg.Client(url)
+  await other.connect()
+  await other.query(`BEGIN; SELECT * FROM ${schema}.events WHERE id <= 10 FOR UPDATE`)
+  expect(await run()).toMatchObject({ databases: [{ rows_deleted: 4_990, rows_locked: 10 }] })
+  await other.end()
+  expect(await run()).toMatchObject({ databases: [{ rows_deleted: 10, rows_locked: 0 }] })
+  expect(await count()).toBe(1_000)
+})
+
+test('numbers since the epoch and an extra condition are understood', async ({ skip }) => {
+  const made = await fixture(skip, { rule: { column: 'seconds', unit: 's', where: "body <> 'kept'" } })
+  await made.db
+    .query(`ALTER TABLE events ADD seconds bigint; UPDATE events SET seconds = extract(epoch FROM at);
+    UPDATE events SET body = 'kept' WHERE id <= 100`)
+  expect(await made.run()).toMatchObject({ databases: [{ rows_deleted: 4_900 }] })
+})
+
+test('VACUUM FULL, partitioned tables, unknown tables and columns are refused before a row is touched', async ({
+  skip,
+}) => {
+  const made = await fixture(skip)
+  await expect(made.run({ database: { vacuum: 'full' } })).rejects.toMatchObject({
+    code: 'VACUUM_FULL_REFUSED',
+  })
+  expect(await made.count()).toBe(6_000)
+  await made.db.query('CREATE TABLE parts (at timestamptz) PARTITION BY RANGE (at)')
+  for (const rule of [
+    { table: `${made.schema}.parts` },
+    { table: 'nowhere.none' },
+    { column: 'none' },
+    { unit: 'iso' },
+  ]) {
+    const { run } = await fixture(skip, { rule: { table: `${made.schema}.events`, ...rule } })
+    await expect(run(), JSON.stringify(rule)).rejects.toMatchObject({ code: 'DATABASE_RULE' })
+  }
+  expect(await made.count()).toBe(6_000)
+})
+
+test('a cancel ends the run within one batch; what was deleted is committed', async ({ skip }) => {
+  const { run, count } = await fixture(skip)
+  const controller = new AbortController()
+  const progress = (rows: number) => void (rows >= 200 && controller.abort(new Error('cancelled')))
+  await expect(run({ batch_size: 100 }, { signal: controller.signal, progress })).rejects.toThrow('cancelled')
+  expect(await count()).toBe(5_800)
+})
+
+test('no server, or no variable: the first is tried again, the second never helps', async ({ skip }) => {
+  const { run } = await fixture(skip)
+  vi.stubEnv('CLEANUP_TEST_DATABASE', 'postgres://nobody@127.0.0.1:1/none')
+  await expect(run()).rejects.toMatchObject({ code: 'DATABASE_UNAVAILABLE', name: 'RetryableError' })
+  vi.stubEnv('CLEANUP_TEST_DATABASE', '')
+  await expect(run()).rejects.toMatchObject({ code: 'DATABASE_MISSING', name: 'NonRetryableError' })
+})
+
+test(
+  'deleting waits for a replica that falls behind, and stops if it does not catch up',
+  { timeout: 60_000 },
+  async ({ skip }) => {
+    const { own } = server ?? skip()
+    if (own === null) return skip('the server of TEST_POSTGRES_URL is not ours')
+    const made = await fixture(skip, { database: { max_replica_lag_mb: 1, replica_wait_ms: 500 } })
+    const replica = await own.startReplica()
+    onTestFinished(() => replica.stop())
+    const standby = new pg.Client(replica.url)
+    await standby.connect()
+    await standby.query('SELECT pg_wal_replay_pause()')
+    await vi.waitFor(async () => {
+      const { rows } = await standby.query('SELECT pg_get_wal_replay_pause_state() AS state')
+      expect(rows[0].state).toBe('paused')
+    })
+    await made.db.query(`CREATE TABLE noise AS SELECT repeat('x', 900) FROM generate_series(1, 4000)`)
+    expect(await made.run()).toMatchObject({
+      outcome: 'partial',
+      truncated_by: 'replica_lag',
+      databases: [{ rows_deleted: 0 }],
+    })
+    await standby.query('SELECT pg_wal_replay_resume()')
+    expect(await made.run()).toMatchObject({ outcome: 'done', databases: [{ rows_deleted: 5_000 }] })
+    await standby.end()
+  },
+)

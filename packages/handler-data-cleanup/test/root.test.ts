@@ -1,0 +1,138 @@
+import { execFileSync } from 'node:child_process'
+import { mkdir, symlink, writeFile } from 'node:fs/promises'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
+import { decideRoot, openRoot } from '../src/files/root.js'
+import { optionsSchema } from '../src/options.js'
+import { targetsOf } from '../src/targets.js'
+import { createHarness, treeOf } from './cleanup-harness.js'
+import { tempFolder } from './temp-folder.js'
+
+const files = (root: string) => ({ kind: 'files', root })
+
+test.each(['relative', './here', '../up', '/a/../b', '/a/./b', '/a/', '/a//b', '/a\0b', '', '~'])(
+  'the root %o is refused as text, before the system is asked about it',
+  (root) => {
+    expect(optionsSchema.safeParse({ targets: { t: files(root) } }).success).toBe(false)
+  },
+)
+
+test('the file system, homes, folders of the system and the data directory are refused', () => {
+  const dataDir = '/srv/worker/data/plugins/cleanup'
+  const bad = [
+    '/',
+    homedir(),
+    '/home',
+    '/home/somebody',
+    '/etc',
+    '/etc/cron.d',
+    '/usr/lib',
+    '/var',
+    '/proc/1',
+    '/srv/worker',
+  ]
+  for (const root of [...bad, '/srv/worker/data', '/srv/worker/data/plugins', dataDir, `${dataDir}/locks`])
+    expect(decideRoot(root, dataDir), root).not.toBeNull()
+  for (const root of [
+    '/tmp',
+    '/var/tmp',
+    '/var/cache/app',
+    '/srv/worker/cache',
+    '/home/somebody/.cache/huggingface/hub',
+  ])
+    expect(decideRoot(root, dataDir), root).toBeNull()
+})
+
+test('a worker whose configuration names such a root does not start, and hears of all of them', async () => {
+  const options = optionsSchema.parse({
+    targets: { one: files('/'), two: files('/etc'), fine: files('/tmp/x') },
+  })
+  const start = targetsOf(options, await tempFolder())
+  await expect(start).rejects.toThrow(/targets\.one\.root: "\/" .* targets\.two\.root: "\/etc"/)
+})
+
+test('a data directory below the default root refuses the task, not the start', async () => {
+  const targets = await targetsOf(optionsSchema.parse({}), '/tmp/x')
+  expect(Object.keys(targets)).toEqual(['temp_files'])
+})
+
+test('a root that is a link, or is reached through one, is refused and nothing is touched', async () => {
+  const folder = await tempFolder()
+  await mkdir(join(folder, 'real/inner'), { recursive: true })
+  await writeFile(join(folder, 'real/inner/old'), 'x')
+  await symlink(join(folder, 'real'), join(folder, 'link'))
+  for (const root of [join(folder, 'link'), join(folder, 'link/inner')]) {
+    const { run } = await createHarness({ targets: { t: files(root) } })
+    await expect(run({ target: 't', older_than: '1h' })).rejects.toMatchObject({ code: 'ROOT_LINKED' })
+  }
+  expect(await treeOf(join(folder, 'real'))).toEqual(['inner/', 'inner/old'])
+})
+
+test('the data directory is protected also where a link leads to it', async () => {
+  const folder = await tempFolder()
+  await mkdir(join(folder, 'root/data'), { recursive: true })
+  await symlink(join(folder, 'root/data'), join(folder, 'link'))
+  const { run } = await createHarness({
+    targets: { t: files(join(folder, 'root')) },
+    dataDir: join(folder, 'link/new'),
+  })
+  await expect(run({ target: 't', older_than: '1h' })).rejects.toMatchObject({ code: 'ROOT_REFUSED' })
+})
+
+test('a root that is not there is no fault: there is nothing to clean', async () => {
+  const { run } = await createHarness({ targets: { t: files(join(await tempFolder(), 'none')) } })
+  expect(await run({ target: 't', older_than: '1h' })).toMatchObject({ outcome: 'absent', deleted: 0 })
+})
+
+/** Needs the right to mount; skipped with a word where it is missing. */
+function mountTmpfs(at: string): boolean {
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', at], { stdio: 'ignore' })
+  } catch {
+    console.warn('SKIPPED: this user may not mount, so nothing was tried on a mounted file system')
+    return false
+  }
+  onTestFinished(() => void execFileSync('umount', [at]))
+  return true
+}
+
+test('a mount root is refused unless it is marked; another file system below is not entered', async ({
+  skip,
+}) => {
+  const root = await tempFolder()
+  await mkdir(join(root, 'a/mounted'), { recursive: true })
+  if (!mountTmpfs(join(root, 'a/mounted'))) return skip()
+  await writeFile(join(root, 'a/mounted/kept'), 'x')
+  await writeFile(join(root, 'a/old'), 'x')
+  const spec = { target: 't', path: join(root, 'a/mounted'), dataDir: await tempFolder() }
+  await expect(openRoot({ ...spec, allowMountRoot: false })).rejects.toMatchObject({ code: 'MOUNT_ROOT' })
+  const opened = await openRoot({ ...spec, allowMountRoot: true })
+  await opened?.folder.close()
+  const { run } = await createHarness({ targets: { t: files(join(root, 'a')) } })
+  expect(await run({ target: 't', older_than: '1h' })).toMatchObject({
+    deleted: 1,
+    skipped: { other_mount: 1 },
+  })
+  expect(await treeOf(root)).toEqual(['a/', 'a/mounted/', 'a/mounted/kept'])
+})
+
+test('a bind mount of the same file system is not entered either', async ({ skip }) => {
+  const root = await tempFolder()
+  const elsewhere = await tempFolder()
+  await writeFile(join(elsewhere, 'kept'), 'x')
+  await mkdir(join(root, 'bound here'))
+  try {
+    execFileSync('mount', ['--bind', elsewhere, join(root, 'bound here')], { stdio: 'ignore' })
+  } catch {
+    console.warn('SKIPPED: this user may not mount, so no bind mount was tried')
+    return skip()
+  }
+  onTestFinished(() => void execFileSync('umount', [join(root, 'bound here')]))
+  const { run } = await createHarness({ targets: { t: files(root) } })
+  expect(await run({ target: 't', older_than: '1h' })).toMatchObject({
+    deleted: 0,
+    skipped: { other_mount: 1 },
+  })
+  expect(await treeOf(elsewhere)).toEqual(['kept'])
+})
