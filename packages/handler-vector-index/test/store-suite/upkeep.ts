@@ -1,7 +1,7 @@
 // oxlint-disable vitest/valid-title, vitest/no-conditional-expect -- an engine is held to what its capabilities say
 import { expect, test } from 'vitest'
 import type { StoreCapabilities } from '../../src/store.js'
-import { signal, many, write, search, remove, type Open } from './scene.js'
+import { signal, many, write, remove, type Open } from './scene.js'
 
 export function testUpkeep(open: Open, { search: kind }: StoreCapabilities): void {
   test('what was dropped is purged to the last row, and space is given back in slices', async () => {
