@@ -76,7 +76,7 @@ export const optionsSchema = z.strictObject({
     .describe('A model that was loaded less than this ago is not evicted for others.'),
   room_wait: duration.prefault('2m').describe('How long a request waits for room before it is told NO_ROOM.'),
   rate_half_life: duration
-    .prefault('10m')
+    .prefault('20m')
     .describe('A request counts half in the request rate after this time.'),
   warmup_runs: z
     .int()

@@ -1,0 +1,79 @@
+import { chooseEvictions, type EvictionPolicy } from '../eviction-policy.js'
+import { optionsSchema } from '../options.js'
+import { countRequest, NO_REQUESTS, rateAt } from '../request-rate.js'
+import { seededRandom } from './seeded-random.js'
+
+/** An idle model with what only the simulation knows: how often it will really be asked for. */
+export interface IdleModel {
+  readonly modelId: string
+  readonly bytes: number
+  readonly loadSeconds: number
+  /** Requests per second. */
+  readonly trueRate: number
+  /** What the cache has seen of them. */
+  readonly cost: number
+  readonly lastUsedAt: number
+}
+
+/** One eviction to decide. */
+export interface Decision {
+  readonly seed: number
+  readonly idle: readonly IdleModel[]
+  readonly neededBytes: number
+}
+
+const { rate_half_life: HALF_LIFE_MS } = optionsSchema.parse({})
+const PAST_MS = 3_600_000
+const GIB = 2 ** 30
+
+/**
+ * Made from its seed alone: 4 to 12 idle models, sizes and load times as in `makeCase`, true rates over two orders of magnitude, an hour of random
+ * requests behind them of which the cache knows the averages, and 10 to 60 % of their memory needed.
+ */
+export function makeDecision(seed: number): Decision {
+  const random = seededRandom(seed + 1_000_000)
+  const idle = Array.from({ length: 4 + Math.floor(random() * 9) }, (_, i) => makeIdle(i, random))
+  const total = idle.reduce((sum, { bytes }) => sum + bytes, 0)
+  return { seed, idle, neededBytes: Math.round(total * (0.1 + 0.5 * random())) }
+}
+
+function makeIdle(i: number, random: () => number): IdleModel {
+  const gib = 0.5 * 48 ** random()
+  const loadSeconds = 0.5 + gib * 0.4 * 6 ** random()
+  const trueRate = 0.001 * 100 ** random()
+  let rate = NO_REQUESTS
+  let lastUsedAt = 0
+  for (let at = 0; ; lastUsedAt = at) {
+    at += (-Math.log(1 - random()) / trueRate) * 1000
+    if (at > PAST_MS) break
+    rate = countRequest(rate, at, HALF_LIFE_MS)
+  }
+  const cost = rateAt(rate, PAST_MS, HALF_LIFE_MS) * loadSeconds
+  return { modelId: `model-${i}`, bytes: Math.round(gib * GIB), loadSeconds, trueRate, cost, lastUsedAt }
+}
+
+/** What a set costs in seconds of loading per second: by what the cache has seen, or really. */
+export type Judge = (chosen: readonly IdleModel[]) => number
+
+export const seenCost: Judge = (chosen) => chosen.reduce((sum, { cost }) => sum + cost, 0)
+
+export const trueCost: Judge = (chosen) =>
+  chosen.reduce((sum, { trueRate, loadSeconds }) => sum + trueRate * loadSeconds, 0)
+
+/** What the policy's choice costs. */
+export function decide(policy: EvictionPolicy, { idle, neededBytes }: Decision, judge: Judge): number {
+  const chosen = chooseEvictions(policy, idle, neededBytes)
+  if (chosen === null) throw new Error('expected a decision that can be met')
+  return judge(chosen)
+}
+
+/** The least that any set that frees enough costs: every set is tried. */
+export function bestDecision({ idle, neededBytes }: Decision, judge: Judge): number {
+  let best = Number.POSITIVE_INFINITY
+  for (let set = 1; set < 1 << idle.length; set += 1) {
+    const chosen = idle.filter((_, i) => (set >> i) & 1)
+    const freed = chosen.reduce((sum, { bytes }) => sum + bytes, 0)
+    if (freed >= neededBytes) best = Math.min(best, judge(chosen))
+  }
+  return best
+}

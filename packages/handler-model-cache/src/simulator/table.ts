@@ -1,0 +1,61 @@
+import { EVICTION_POLICIES, type EvictionPolicy } from '../eviction-policy.js'
+import { makeCase } from './case.js'
+import { bestDecision, decide, makeDecision, seenCost, trueCost, type Judge } from './decision.js'
+import { exactOptimum } from './optimum.js'
+import { playPolicy } from './play.js'
+
+/** As a multiple of the exact optimum. */
+export interface Ratio {
+  /** The geometric mean over all cases. */
+  readonly mean: number
+  readonly worst: number
+  readonly worstSeed: number
+}
+
+export interface PolicyRow {
+  readonly policy: EvictionPolicy
+  /** One choice, judged by what the cache has seen: against every set that would free enough. */
+  readonly choice: Ratio
+  /** The same choice, judged by how often the models will really be asked for: what the averages cost. */
+  readonly foresight: Ratio
+  /** Seconds of loading over 400 requests, against who knows all of them beforehand. */
+  readonly run: Ratio
+}
+
+/** The seeds 1 … `cases` with every policy. */
+export function simulate(cases: number): readonly PolicyRow[] {
+  const seeds = Array.from({ length: cases }, (_, i) => i + 1)
+  const decisions = seeds.map(makeDecision)
+  const runs = seeds.map(makeCase)
+  const optima = runs.map(exactOptimum)
+  return EVICTION_POLICIES.map((policy) => {
+    const judged = (judge: Judge) =>
+      ratioOf(decisions.map((one) => decide(policy, one, judge) / bestDecision(one, judge)))
+    return {
+      policy,
+      choice: judged(seenCost),
+      foresight: judged(trueCost),
+      run: ratioOf(runs.map((one, i) => playPolicy(policy, one) / (optima[i] ?? Number.NaN))),
+    }
+  })
+}
+
+function ratioOf(ratios: readonly number[]): Ratio {
+  const mean = Math.exp(ratios.reduce((sum, ratio) => sum + Math.log(ratio), 0) / ratios.length)
+  const worst = Math.max(...ratios)
+  return { mean, worst, worstSeed: ratios.indexOf(worst) + 1 }
+}
+
+export function formatTable(rows: readonly PolicyRow[], cases: number): string {
+  const cells = ({ mean, worst }: Ratio) => [mean.toFixed(3), worst.toFixed(3)]
+  const lines = [
+    ['', 'one choice', '', 'with foresight', '', 'whole run', ''],
+    ['policy', 'mean', 'worst', 'mean', 'worst', 'mean', 'worst'],
+    ['optimum', ...Array.from({ length: 6 }, () => '1.000')],
+    ...rows.map((row) => [row.policy, ...cells(row.choice), ...cells(row.foresight), ...cells(row.run)]),
+  ]
+  const body = lines.map((line) =>
+    line.map((cell, i) => (i === 0 ? cell.padEnd(8) : cell.padStart(15))).join(''),
+  )
+  return `Multiples of the exact optimum, seeds 1 to ${cases}.\n\n${body.join('\n')}\n`
+}
