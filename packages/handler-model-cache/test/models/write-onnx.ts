@@ -6,8 +6,9 @@ const inputWidth = 1024
 
 /**
  * Writes an ONNX model of about so many mebibytes: `y = x · w`, `x` [batch, 1024], `w` of random numbers from a fixed seed. Field numbers: onnx.proto.
+ * With `sparse`, `w` is a hole in the file: zeros that take no place on the disk.
  */
-export function writeOnnx(path: string, mebibytes: number): void {
+export function writeOnnx(path: string, mebibytes: number, { sparse = false } = {}): void {
   const outputWidth = mebibytes * 256
   const weightBytes = inputWidth * outputWidth * 4
   const tensorHead = Buffer.concat([
@@ -29,8 +30,9 @@ export function writeOnnx(path: string, mebibytes: number): void {
   const file = openSync(path, 'w')
   try {
     for (const part of [head, graphHead, tensorHead, weightHead]) writeSync(file, part)
-    writeNoise(file, weightBytes)
-    writeSync(file, graphTail)
+    if (!sparse) writeNoise(file, weightBytes)
+    const end = head.length + graphHead.length + tensorHead.length + weightHead.length + weightBytes
+    writeSync(file, graphTail, 0, graphTail.length, end)
   } finally {
     closeSync(file)
   }

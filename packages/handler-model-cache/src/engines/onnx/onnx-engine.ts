@@ -1,4 +1,3 @@
-import { createRequire } from 'node:module'
 import type { LoadedModel, LoadOptions, ModelEngine, ModelRef } from '../../engine.js'
 import { ModelError } from '../../errors.js'
 import { startChild } from '../host/child.js'
@@ -88,7 +87,7 @@ export function createOnnxEngine({ root, threads, providers }: OnnxEngineOptions
 /** Before anything is evicted for the model. */
 function refuseMissingRuntime(): void {
   try {
-    createRequire(import.meta.url).resolve('onnxruntime-node')
+    import.meta.resolve('onnxruntime-node')
   } catch (cause) {
     throw new ModelError(
       'ENGINE_NOT_INSTALLED',
