@@ -27,7 +27,7 @@ export async function deleteDocuments(
   if (payload.dry_run)
     return resultOf(payload, { ...tally, deleted: left }, await store.describe(payload.collection))
   const total = tally.deleted + left
-  const progress = createProgress(context, tally.deleted)
+  const progress = createProgress(context, { start: tally.deleted })
   for (const target of targets) {
     let removed: RemoveAnswer
     do {

@@ -6,17 +6,29 @@ export interface ProgressReport {
   (done: number, total: number | null): void
 }
 
-/** `start`: what earlier deliveries have done; it does not count for the rate. */
+interface ProgressOptions {
+  /** Done by earlier deliveries: it does not count for the rate. Default 0. */
+  readonly start?: number
+  /** Done by earlier parts of the task: it stands in the numbers and not in the note. Default 0. */
+  readonly before?: number
+  /** What the note counts. Default `documents`. */
+  readonly unit?: string
+  readonly now?: () => number
+}
+
 export function createProgress(
   context: Pick<TaskContext, 'progress'>,
-  start: number,
-  { unit = 'documents', now = () => performance.now() }: { unit?: string; now?: () => number } = {},
+  { start = 0, before = 0, unit = 'documents', now = () => performance.now() }: ProgressOptions = {},
 ): ProgressReport {
   const startedAt = now()
   return (done, total) => {
     const seconds = (now() - startedAt) / 1000
     const rate = seconds > 0 && done > start ? `, ${thousands((done - start) / seconds)}/s` : ''
-    context.progress(done, total, `${thousands(done)} ${unit}${rate}`)
+    context.progress(
+      before + done,
+      total === null ? null : before + total,
+      `${thousands(done)} ${unit}${rate}`,
+    )
   }
 }
 

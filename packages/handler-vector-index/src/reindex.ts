@@ -84,7 +84,7 @@ async function buildGeneration(spec: GenerationSpec, building: Building): Promis
   const { generation, count } = await deps.store.build(spec, { signal })
   // what an earlier delivery built and could not say
   tally.updated = Math.max(tally.updated, count - tally.failed_count)
-  const progress = createProgress(context, count)
+  const progress = createProgress(context, { start: count })
   const filling: Filling = { ...building, spec, generation, progress }
   await journal.save(checkpointOf(filling))
   progress(count, collection.count)

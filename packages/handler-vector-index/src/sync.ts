@@ -89,7 +89,7 @@ async function deleteRest(
   const stored = (await deps.store.describe(collection))?.count ?? 0
   if (stored > 0 && seen.size() === 0 && payload.allow_empty !== true) throw emptySync(collection)
   const { tally, next } = checkpoint
-  const progress = createProgress(context, next)
+  const progress = createProgress(context, { before: next, unit: 'stored documents compared' })
   let looked = 0
   for (const sourceIds of source_ids === undefined ? [undefined] : slices(source_ids, IDS_AT_ONCE)) {
     let after: string | null = null
@@ -109,7 +109,7 @@ async function deleteRest(
         })
       }
       looked += page.documents.length
-      progress(next + looked, next + Math.max(stored, looked))
+      progress(looked, Math.max(stored, looked))
       after = page.next
     } while (after !== null)
   }

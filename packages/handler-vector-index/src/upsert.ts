@@ -47,7 +47,7 @@ export async function writeAll(
     const prepared = prepareDocument(entry, options)
     return 'code' in prepared ? prepared : check(prepared)
   }
-  const progress = createProgress(context, start)
+  const progress = createProgress(context, { start })
   let checkpoint: Checkpoint = { next: start, source: source.identity, tally }
   progress(start, source.total)
   for await (const batch of batchesOf(source.entries(start), payload.batch_size, prepare)) {

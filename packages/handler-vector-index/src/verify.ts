@@ -73,7 +73,7 @@ async function verifyDocuments(
   const journal = await openJournal(source, { store, context, dryRun: false })
   const found = journal.found
   const verified: Verified = found?.verified ?? { checked: 0, problems: [], problem_count: 0, recall: null }
-  const progress = createProgress(context, verified.checked)
+  const progress = createProgress(context, { start: verified.checked })
   let after = found?.after ?? null
   do {
     await setImmediate()
