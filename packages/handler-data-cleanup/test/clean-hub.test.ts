@@ -74,9 +74,10 @@ test('a revision whose blob was read lately stays: it may have been asked for by
 test('downloads and locks go only when they are old, and never while they are open', async () => {
   const { repo, run, recently } = await fixture()
   await recently('blobs/gone.incomplete')
-  await using _held = await open(join(repo, 'blobs/orphan'))
+  await using held = await open(join(repo, 'blobs/orphan'))
   const { files, skipped } = await run()
   const names = files.map(({ path }) => path)
+  expect((await held.stat()).isFile()).toBe(true)
   expect(names).not.toContain('models--acme--tiny/blobs/gone.incomplete')
   expect(names).not.toContain('models--acme--tiny/blobs/orphan')
   expect(skipped).toMatchObject({ young: 1, open: 1 })

@@ -20,10 +20,15 @@ test('a target of tasks asks their handlers, under keys that a redelivery repeat
   expect(keys).toEqual(Array(2).fill('vector_index 0 {"operation":"optimize"}'))
 })
 
+function refuse(): Promise<never> {
+  return Promise.reject(new Error('asked'))
+}
+
 test('a dry run asks nobody', async () => {
   const { run } = await createHarness({ targets })
-  const submit = () => Promise.reject(new Error('asked'))
-  expect(await run({ target: 'vectors', dry_run: true }, { submit })).toMatchObject({ tasks: [{ id: null }] })
+  expect(await run({ target: 'vectors', dry_run: true }, { submit: refuse })).toMatchObject({
+    tasks: [{ id: null }],
+  })
 })
 
 test('a task that its handler refuses ends this one for good, with the faults', async () => {

@@ -71,10 +71,13 @@ function run(program: string, options: readonly string[], as: User): void {
 /** The server refuses to run as root: then it runs as the user `postgres`. */
 function unprivileged(folder: string): { readonly uid?: number; readonly gid?: number } {
   if (process.getuid?.() !== 0) return {}
-  const id = (flag: string) => Number(spawnSync('id', [flag, 'postgres'], { encoding: 'utf8' }).stdout.trim())
-  const ids = { uid: id('-u'), gid: id('-g') }
+  const ids = { uid: idOf('-u'), gid: idOf('-g') }
   chownSync(folder, ids.uid, ids.gid)
   return ids
+}
+
+function idOf(flag: '-u' | '-g'): number {
+  return Number(spawnSync('id', [flag, 'postgres'], { encoding: 'utf8' }).stdout.trim())
 }
 
 async function ready(child: ChildProcess): Promise<void> {

@@ -1,4 +1,4 @@
-import pg from 'pg'
+import { Client } from 'pg'
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
 import { HOUR, createHarness } from './cleanup-harness.js'
 import { type PostgresServer, startPostgres } from './postgres-server.js'
@@ -19,7 +19,7 @@ async function fixture(
   options: { readonly rule?: object; readonly database?: object } = {},
 ) {
   const { url } = server ?? skip()
-  const db = new pg.Client(url)
+  const db = new Client(url)
   await db.connect()
   const schema = `t${crypto.randomUUID().slice(0, 8)}`
   onTestFinished(async () => {
@@ -76,7 +76,7 @@ test('old rows go in batches that commit by themselves, then the table is vacuum
 
 test('rows that others hold are skipped, not waited for, and counted', async ({ skip }) => {
   const { url, schema, run, count } = await fixture(skip)
-  const other = new pg.Client(url)
+  const other = new Client(url)
   await other.connect()
   await other.query(`BEGIN; SELECT * FROM ${schema}.events WHERE id <= 10 FOR UPDATE`)
   expect(await run()).toMatchObject({ databases: [{ rows_deleted: 4_990, rows_locked: 10 }] })
@@ -139,7 +139,7 @@ test(
     const made = await fixture(skip, { database: { max_replica_lag_mb: 1, replica_wait_ms: 500 } })
     const replica = await own.startReplica()
     onTestFinished(() => replica.stop())
-    const standby = new pg.Client(replica.url)
+    const standby = new Client(replica.url)
     await standby.connect()
     await standby.query('SELECT pg_wal_replay_pause()')
     await vi.waitFor(async () => {

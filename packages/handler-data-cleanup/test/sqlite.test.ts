@@ -172,11 +172,11 @@ test('a file that is no database, none at all, and rules that do not fit are ref
 
 test("the worker's own queue is refused, and so are rules on a vector index", async () => {
   using queue = await fixture()
-  queue.db.exec(`PRAGMA application_id = ${0x6d637077}`)
+  queue.db.exec('PRAGMA application_id = 0x6d637077')
   await expect(queue.run()).rejects.toMatchObject({ code: 'DATABASE_REFUSED' })
   expect(queue.count()).toBe(4_000)
   using vectors = await fixture()
-  vectors.db.exec(`PRAGMA application_id = ${0x4d435649}`)
+  vectors.db.exec('PRAGMA application_id = 0x4d435649')
   await expect(vectors.run()).rejects.toMatchObject({ code: 'DATABASE_RULE' })
 })
 
