@@ -27,7 +27,7 @@ export interface Catalog {
 
 type CatalogOptions = Pick<
   ModelCacheOptions,
-  'models' | 'embedder' | 'default_engine' | 'warmup_runs' | 'warmup_max'
+  'models' | 'embedder' | 'defaultEngine' | 'warmupRuns' | 'warmupMax'
 >
 
 export function createCatalog(engines: readonly ModelEngine[], options: CatalogOptions): Catalog {
@@ -58,9 +58,9 @@ export function createCatalog(engines: readonly ModelEngine[], options: CatalogO
         model: { ...model, digest },
         priority: PRIORITIES.indexOf(payload.priority),
         evict: payload.evict,
-        memoryBytes: payload.memory_bytes ?? bytesOf(known?.memory_mb),
-        warmup: warmupOf(payload.warmup ?? known?.warmup, options),
-        keepAliveMs: payload.keep_alive === undefined ? known?.keep_alive : payload.keep_alive,
+        memoryBytes: payload.memory_bytes ?? bytesOf(known?.memoryMb),
+        warmup: warmupOf(warmupFields(payload.warmup) ?? known?.warmup, options),
+        keepAliveMs: payload.keep_alive === undefined ? known?.keepAlive : payload.keep_alive,
         pin: payload.pin,
         force: payload.force,
       }))
@@ -68,10 +68,10 @@ export function createCatalog(engines: readonly ModelEngine[], options: CatalogO
   }
 }
 
-function engineByName(model: string, { embedder, default_engine }: CatalogOptions): string {
+function engineByName(model: string, { embedder, defaultEngine }: CatalogOptions): string {
   if (Object.hasOwn(embedder.models, model)) return 'embedder'
   if (model.endsWith('.onnx')) return 'onnx'
-  return /\.(gguf|safetensors)$/.test(model) ? 'file' : default_engine
+  return /\.(gguf|safetensors)$/.test(model) ? 'file' : defaultEngine
 }
 
 /** People write `llama3-8b` for what an Ollama server calls `llama3:8b`: the name as written comes first. */
@@ -85,15 +85,21 @@ function bytesOf(mebibytes: number | undefined): number | null {
   return mebibytes === undefined ? null : mebibytes * 1024 * 1024
 }
 
+function warmupFields(given: LoadingPayload['warmup']): WarmupFields | undefined {
+  if (given === undefined) return undefined
+  const { max_ms: maxMs, ...rest } = given
+  return { ...rest, maxMs }
+}
+
 function warmupOf(
   wish: WarmupFields | undefined,
-  { warmup_runs, warmup_max }: CatalogOptions,
+  { warmupRuns, warmupMax }: CatalogOptions,
 ): WarmupWish | null {
-  const runs = wish?.runs ?? (wish === undefined ? warmup_runs : Math.max(1, warmup_runs))
+  const runs = wish?.runs ?? (wish === undefined ? warmupRuns : Math.max(1, warmupRuns))
   if (runs === 0) return null
   return {
     runs,
-    maxMs: wish?.max_ms ?? warmup_max,
+    maxMs: wish?.maxMs ?? warmupMax,
     ...(wish?.inputs !== undefined && { inputs: wish.inputs }),
     ...(wish?.prompt !== undefined && { prompt: wish.prompt }),
   }

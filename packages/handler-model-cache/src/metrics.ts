@@ -31,7 +31,7 @@ function createEvents(metrics: PluginMetrics, log: PluginLog): CacheObserver {
   })
   const thrash = metrics.counter({
     name: 'reloads_soon_total',
-    help: 'Loads of a model that had been evicted for others within thrash_window',
+    help: 'Loads of a model that had been evicted for others within thrashWindow',
     labels: ['engine'],
   })
   const loadSeconds = metrics.histogram({
@@ -96,7 +96,7 @@ function createGauges(metrics: PluginMetrics): Pick<ModelCacheMetrics, 'sample' 
   const waiting = metrics.gauge({ name: 'waiting', help: 'Requests that wait for room', labels: ['pool'] })
   const stalled = metrics.gauge({
     name: 'stalled',
-    help: 'Loads, warmups and unloads without a sign of life for stall_after, at the last health check',
+    help: 'Loads, warmups and unloads without a sign of life for stallAfter, at the last health check',
   })
   return {
     stalled: (count) => stalled.set(count),

@@ -19,10 +19,10 @@ export const warmupFields = {
   max_ms: z.int().min(1).max(3_600_000).optional(),
 }
 
-/** What a payload or the options say about a warmup. */
+/** What a payload or the options say about a warmup; `maxMs` is `max_ms` in a payload. */
 export interface WarmupFields {
   readonly runs?: number | undefined
   readonly inputs?: unknown
   readonly prompt?: string | undefined
-  readonly max_ms?: number | undefined
+  readonly maxMs?: number | undefined
 }

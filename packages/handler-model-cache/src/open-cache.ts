@@ -52,7 +52,7 @@ export async function openModelCache(parts: OpenCacheParts): Promise<OpenedCache
     clock,
     metrics,
     reconcile,
-    everyMs: options.reconcile_interval,
+    everyMs: options.reconcileInterval,
     log: parts.log,
   })
   const close = async () => {
@@ -60,7 +60,7 @@ export async function openModelCache(parts: OpenCacheParts): Promise<OpenedCache
     await cache.close()
   }
   try {
-    await loadWarmList({ cache, catalog, clock, warm: options.warm, timeoutMs: options.warm_timeout }, signal)
+    await loadWarmList({ cache, catalog, clock, warm: options.warm, timeoutMs: options.warmTimeout }, signal)
   } catch (error) {
     await close()
     throw error
@@ -71,7 +71,7 @@ export async function openModelCache(parts: OpenCacheParts): Promise<OpenedCache
     clock,
     reconcile,
     close,
-    rateHalfLifeMs: options.rate_half_life,
+    rateHalfLifeMs: options.rateHalfLife,
     replica: options.replica ?? `${hostname()}:${process.pid}`,
     embedders: createEmbedderService({ cache, catalog, embedders: options.embedder.models }),
     checkHealth: () => checkHealth({ cache, catalog, clock, metrics, options }),
@@ -82,12 +82,12 @@ function settingsOf(options: ModelCacheOptions, engines: readonly ModelEngine[])
   return {
     policy: options.eviction,
     limits: limitsOf(options, engines),
-    minResidencyMs: options.min_residency,
-    roomWaitMs: options.room_wait,
-    rateHalfLifeMs: options.rate_half_life,
-    keepAliveMs: options.keep_alive,
-    unloadTimeoutMs: options.unload_timeout,
-    thrashWindowMs: options.thrash_window,
+    minResidencyMs: options.minResidency,
+    roomWaitMs: options.roomWait,
+    rateHalfLifeMs: options.rateHalfLife,
+    keepAliveMs: options.keepAlive,
+    unloadTimeoutMs: options.unloadTimeout,
+    thrashWindowMs: options.thrashWindow,
   }
 }
 
@@ -100,7 +100,7 @@ interface HealthAround {
 }
 
 function checkHealth({ cache, catalog, clock, metrics, options }: HealthAround): void {
-  const { stall_after: stallAfterMs, room_wait: roomWaitMs } = options
+  const { stallAfter: stallAfterMs, roomWait: roomWaitMs } = options
   const stalls = findStalls(cache.entries(), clock, { stallAfterMs, roomWaitMs })
   metrics.stalled(stalls.length)
   demandHealth(stalls, missingWarm({ cache, catalog, warm: options.warm }))

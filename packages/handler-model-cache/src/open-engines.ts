@@ -12,7 +12,7 @@ const PROCESS_SHARE = 0.5
 
 /** All engines. Each does nothing before its first model, so that what nobody uses need not be installed or running. */
 export function openEngines(options: ModelCacheOptions, dataDir: string): readonly ModelEngine[] {
-  const root = options.models_root ?? join(dataDir, 'models')
+  const root = options.modelsRoot ?? join(dataDir, 'models')
   return [
     createOllamaEngine(options.ollama),
     createOnnxEngine({ ...options.onnx, root }),
@@ -23,10 +23,10 @@ export function openEngines(options: ModelCacheOptions, dataDir: string): readon
 
 /** The budget of each pool in bytes. */
 export function limitsOf(
-  options: Pick<ModelCacheOptions, 'memory_limit_mb' | 'endpoint_memory_limit_mb'>,
+  options: Pick<ModelCacheOptions, 'memoryLimitMb' | 'endpointMemoryLimitMb'>,
   engines: readonly ModelEngine[],
 ): ReadonlyMap<string, number> {
-  const { memory_limit_mb: own, endpoint_memory_limit_mb: endpoint } = options
+  const { memoryLimitMb: own, endpointMemoryLimitMb: endpoint } = options
   const limits = new Map<string, number>()
   for (const { pool } of engines) {
     if (pool === 'process') limits.set(pool, own === undefined ? defaultLimit() : own * MEBIBYTE)

@@ -18,31 +18,39 @@ const knownModel = z.strictObject({
     .regex(/^sha256:[0-9a-f]{64}$/)
     .optional()
     .describe('The digest where the payload names none.'),
-  memory_mb: mebibytes.optional().describe("Reserved in place of the engine's estimate."),
-  keep_alive: keepAlive.optional().describe('Where the payload names none.'),
-  warmup: z.strictObject(warmupFields).optional().describe('Where the payload names none.'),
+  memoryMb: mebibytes.optional().describe("Reserved in place of the engine's estimate."),
+  keepAlive: keepAlive.optional().describe('Where the payload names none.'),
+  warmup: z
+    .strictObject({
+      runs: warmupFields.runs,
+      inputs: warmupFields.inputs,
+      prompt: warmupFields.prompt,
+      maxMs: warmupFields.max_ms,
+    })
+    .optional()
+    .describe('Where the payload names none.'),
 })
 
-/** What `modelCache({…})` takes. Everything has a default. */
+/** What `modelCache({…})` takes. Everything has a default. camelCase, as all of the worker's configuration; payloads are snake_case. */
 export const optionsSchema = z.strictObject({
-  memory_limit_mb: mebibytes
+  memoryLimitMb: mebibytes
     .optional()
     .describe(
       "Models in this process and its children. Default: half of the machine's or container's memory.",
     ),
-  endpoint_memory_limit_mb: mebibytes
+  endpointMemoryLimitMb: mebibytes
     .optional()
     .describe(
       'Models on the Ollama server, those of others included. Default: no limit; the server says when it is full.',
     ),
-  models_root: z
+  modelsRoot: z
     .string()
     .min(1)
     .optional()
     .describe(
       "Where `file` and `onnx` find models. Default: `models` in the plugin's folder under `DATA_DIR`.",
     ),
-  default_engine: z
+  defaultEngine: z
     .string()
     .min(1)
     .default('ollama')
@@ -56,43 +64,43 @@ export const optionsSchema = z.strictObject({
   models: z
     .record(modelId, knownModel)
     .default({})
-    .describe('What is known of models: their engine, their name there, size, warmup, keep_alive.'),
+    .describe('What is known of models: their engine, their name there, size, warmup, keepAlive.'),
   warm: z
     .array(modelId)
     .max(100)
     .default([])
     .describe('Loaded by every replica at its start, before it is ready, and again when they are lost.'),
-  warm_timeout: duration
+  warmTimeout: duration
     .prefault('50s')
     .describe(
       'How long the start may take with the warm list; it fails after that. The runtime ends it after 60 s.',
     ),
   eviction: z.enum(EVICTION_POLICIES).default('cost').describe('Which idle models go when room is needed.'),
-  keep_alive: keepAlive
+  keepAlive: keepAlive
     .prefault(-1)
     .describe('Idle time after which a model is unloaded; `-1`: never for idleness.'),
-  min_residency: duration
+  minResidency: duration
     .prefault('30s')
     .describe('A model that was loaded less than this ago is not evicted for others.'),
-  room_wait: duration.prefault('2m').describe('How long a request waits for room before it is told NO_ROOM.'),
-  rate_half_life: duration
+  roomWait: duration.prefault('2m').describe('How long a request waits for room before it is told NO_ROOM.'),
+  rateHalfLife: duration
     .prefault('20m')
     .describe('A request counts half in the request rate after this time.'),
-  warmup_runs: z
+  warmupRuns: z
     .int()
     .min(0)
     .max(100)
     .default(1)
     .describe('Runs of each warmup that says nothing else; 0: none.'),
-  warmup_max: duration.prefault('60s').describe('Time limit of each warmup that says nothing else.'),
-  unload_timeout: duration.prefault('60s').describe('How long one unload may take before it is tried again.'),
-  stall_after: duration
+  warmupMax: duration.prefault('60s').describe('Time limit of each warmup that says nothing else.'),
+  unloadTimeout: duration.prefault('60s').describe('How long one unload may take before it is tried again.'),
+  stallAfter: duration
     .prefault('5m')
     .describe('A load, warmup or unload without a sign for this long makes the plugin unhealthy.'),
-  thrash_window: duration
+  thrashWindow: duration
     .prefault('10m')
     .describe('Loaded again within this time after an eviction counts as thrash.'),
-  reconcile_interval: duration
+  reconcileInterval: duration
     .prefault('30s')
     .describe(
       'How often the server is asked what it holds, and lost warm or pinned models are loaded again.',

@@ -15,7 +15,7 @@ const RETRY_EVERY_MS = 1000
  */
 export async function loadWarmList(around: WarmAround, signal: AbortSignal): Promise<void> {
   const limit = new AbortController()
-  const cancel = around.clock.after(around.timeoutMs, () => limit.abort(new Error('warm_timeout is over')))
+  const cancel = around.clock.after(around.timeoutMs, () => limit.abort(new Error('warmTimeout is over')))
   const within = AbortSignal.any([signal, limit.signal])
   try {
     const ends = await Promise.all(wantedWishes(around).map((one) => loadWarm(one, around, within)))

@@ -30,7 +30,7 @@ export async function makeCacheWorker(options: z.input<typeof optionsSchema> = {
   onTestFinished(() => rm(dataDir, { recursive: true, force: true }))
   const lines: string[] = []
   const worker = createWorker({
-    plugins: [modelCache({ ollama: { url: server.url, watch_interval: '20ms' }, ...options })],
+    plugins: [modelCache({ ollama: { url: server.url, watchInterval: '20ms' }, ...options })],
     queue: memoryQueue(),
     dataDir,
     logger: createLogger({ destination: { write: (line: string) => void lines.push(line) } }),

@@ -14,7 +14,7 @@ test('an idle cache has no stall, however long it idles', async () => {
   expect(findStalls(cache.entries(), clock, SETTINGS)).toEqual([])
 })
 
-test('a load that gives no sign for stall_after is one, with its name and how long it has been silent', async () => {
+test('a load that gives no sign for stallAfter is one, with its name and how long it has been silent', async () => {
   const { cache, clock, preload } = openCache(MODELS)
   void preload('a').catch(() => {})
   await settled()

@@ -93,7 +93,7 @@ test('a server that is down is retried, and its absence alone does not make the 
 })
 
 test('pinned models stay: a preload without room is refused, and goes through after unpin', async () => {
-  const { worker } = await startCacheWorker({ endpoint_memory_limit_mb: 4096, min_residency: '0s' })
+  const { worker } = await startCacheWorker({ endpointMemoryLimitMb: 4096, minResidency: '0s' })
   const run = async (payload: Parameters<typeof worker.submit<'model_cache'>>[1]) =>
     (await worker.submit('model_cache', payload)).result()
   expect(await run({ model_id: 'llama3-8b', operation: 'pin' })).toMatchObject({ outcome: 'loaded' })
@@ -143,7 +143,7 @@ test('warmup of a model in memory runs it again, one that is absent is loaded fi
 
 test('reconcile notices what the server dropped and loads pinned models again', async () => {
   // the engine's own watch is slow here, so that reconcile is the one that sees it
-  const { worker, server } = await startCacheWorker({ reconcile_interval: '1h' })
+  const { worker, server } = await startCacheWorker({ reconcileInterval: '1h' })
   const run = async (payload: Parameters<typeof worker.submit<'model_cache'>>[1]) =>
     (await worker.submit('model_cache', payload)).result()
   await run({ model_id: 'gemma:2b', pin: true })
@@ -169,7 +169,7 @@ test('status of one model tells how it stands here', async () => {
 })
 
 test('the metrics count requests, loads and evictions, and show the bytes', async () => {
-  const { worker } = await startCacheWorker({ endpoint_memory_limit_mb: 4096, min_residency: '0s' })
+  const { worker } = await startCacheWorker({ endpointMemoryLimitMb: 4096, minResidency: '0s' })
   for (const model_id of ['llama3-8b', 'llama3-8b', 'qwen3:4b', 'llama3-8b'])
     await (await worker.submit('model_cache', { model_id })).result()
   const text = await worker.registry.metrics()

@@ -94,7 +94,7 @@ test('a model in use is waited for, and evicted when its use ends', async () => 
   await expect(asked).resolves.toMatchObject({ how: 'loaded' })
 })
 
-test('who waits longer than room_wait for room is told NO_ROOM, which is retryable', async () => {
+test('who waits longer than roomWait for room is told NO_ROOM, which is retryable', async () => {
   const { preload, loadAll, use, clock } = openCache(MODELS, { settings: { roomWaitMs: 5000 } })
   await loadAll('a')
   await use('a')

@@ -21,8 +21,8 @@ test('a warm list that cannot be loaded ends the start and names every model tha
   await expect(started).rejects.not.toThrow('llama3-8b:')
 })
 
-test('a warm list whose server stays away ends the start when warm_timeout is over', async () => {
-  const { worker, server } = await makeCacheWorker({ warm: ['qwen3:4b'], warm_timeout: '100ms' })
+test('a warm list whose server stays away ends the start when warmTimeout is over', async () => {
+  const { worker, server } = await makeCacheWorker({ warm: ['qwen3:4b'], warmTimeout: '100ms' })
   await server.stop()
   await expect(worker.start()).rejects.toThrow('qwen3:4b: expected an answer')
 })

@@ -22,7 +22,7 @@ export interface Decision {
   readonly neededBytes: number
 }
 
-const { rate_half_life: HALF_LIFE_MS } = optionsSchema.parse({})
+const { rateHalfLife: HALF_LIFE_MS } = optionsSchema.parse({})
 const PAST_MS = 3_600_000
 const GIB = 2 ** 30
 

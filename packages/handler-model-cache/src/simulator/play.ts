@@ -3,7 +3,7 @@ import { optionsSchema } from '../options.js'
 import { countRequest, NO_REQUESTS, rateAt, type RequestRate } from '../request-rate.js'
 import type { SimulatedCase } from './case.js'
 
-const { rate_half_life: HALF_LIFE_MS } = optionsSchema.parse({})
+const { rateHalfLife: HALF_LIFE_MS } = optionsSchema.parse({})
 
 /** Seconds of loading that a policy pays for all requests of a case. It is the cache's own choice, with the cache's own rates; loads take no time. */
 export function playPolicy(policy: EvictionPolicy, { models, budget, requests }: SimulatedCase): number {

@@ -13,7 +13,7 @@ import { engineThreads } from './worker-threads.js'
 
 describeEngine('embedder', async () => {
   const models = { builtin: { engine: 'builtin' }, again: { engine: 'builtin' } }
-  const options = embedderEngineOptions.parse({ models, thread_memory_mb: 32 })
+  const options = embedderEngineOptions.parse({ models, threadMemoryMb: 32 })
   const { engine, loaded } = rememberLoads(createEmbedderEngine(options))
   return {
     engine,

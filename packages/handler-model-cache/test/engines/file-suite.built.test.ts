@@ -19,7 +19,7 @@ describeEngine('file', async () => {
   await putSlow(join(root, 'slow.gguf'))
   const small = await readFile(join(root, 'small.gguf'))
   await dropFromPageCache(root)
-  const engine = createFileEngine(fileEngineOptions.parse({ root, watch_interval: '20ms' }))
+  const engine = createFileEngine(fileEngineOptions.parse({ root, watchInterval: '20ms' }))
   return {
     engine,
     model: 'small.gguf',

@@ -20,7 +20,7 @@ export const models = [
 export async function openOllama(more: Partial<z.input<typeof ollamaEngineOptions>> = {}) {
   const server = await startOllamaServer(models)
   onTestFinished(() => server.stop())
-  const options = { url: server.url, watch_interval: '20ms', ...more }
+  const options = { url: server.url, watchInterval: '20ms', ...more }
   const engine = createOllamaEngine(ollamaEngineOptions.parse(options))
   onTestFinished(() => engine.close())
   return { server, engine }

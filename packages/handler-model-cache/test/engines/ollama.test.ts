@@ -182,7 +182,7 @@ test('waits with an unload until the server lists the model no more', async () =
 })
 
 test('says of an unload that the server does not do that it failed, and can be asked again', async () => {
-  const { server, engine } = await openOllama({ unload_timeout: '250ms' })
+  const { server, engine } = await openOllama({ unloadTimeout: '250ms' })
   const loaded = await engine.load(llama, loadOptions())
   server.lingering = 1_000_000
   await expect(loaded.unload(never)).rejects.toMatchObject({ code: 'UNLOAD_FAILED', retryable: true })
@@ -224,7 +224,7 @@ test('rejects a run under way with MODEL_GONE when the server drops the model', 
 })
 
 test('takes a runner that died under a run for gone', async () => {
-  const { server, engine } = await openOllama({ watch_interval: '1h' })
+  const { server, engine } = await openOllama({ watchInterval: '1h' })
   const loaded = await engine.load(llama, loadOptions())
   const error =
     'model runner has unexpectedly stopped, this may be due to resource limitations or an internal error'
@@ -235,7 +235,7 @@ test('takes a runner that died under a run for gone', async () => {
 })
 
 test('does not take a server that is slow to answer for gone: it holds the list back while it loads', async () => {
-  const { server, engine } = await openOllama({ request_timeout: '50ms' })
+  const { server, engine } = await openOllama({ requestTimeout: '50ms' })
   const loaded = await engine.load(llama, loadOptions())
   const reasons: Error[] = []
   loaded.onGone((reason) => reasons.push(reason))
@@ -279,7 +279,7 @@ test('refuses an answer that is not one of Ollama', async () => {
 })
 
 test('sends the key and shows it to nobody', async () => {
-  const { server, engine } = await openOllama({ api_key: 'sk-secret' })
+  const { server, engine } = await openOllama({ apiKey: 'sk-secret' })
   await engine.estimate(llama, never)
   expect(server.received[0]?.authorization).toBe('Bearer sk-secret')
   server.faults.push({ path: '/api/tags', kind: 'status', status: 401, error: 'bad key sk-secret' })
@@ -289,8 +289,8 @@ test('sends the key and shows it to nobody', async () => {
 })
 
 test('stops asking the server when nothing is loaded any more', async () => {
-  const { server, engine } = await openOllama({ api_key: 'stopped' })
-  const options = { url: server.url, api_key: 'watching', watch_interval: '20ms' }
+  const { server, engine } = await openOllama({ apiKey: 'stopped' })
+  const options = { url: server.url, apiKey: 'watching', watchInterval: '20ms' }
   const watching = createOllamaEngine(ollamaEngineOptions.parse(options))
   onTestFinished(() => watching.close())
   const loaded = await engine.load(llama, loadOptions())

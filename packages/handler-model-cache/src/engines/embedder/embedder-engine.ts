@@ -15,10 +15,7 @@ const builtinBytes = 48 * 1024 * 1024
 const clientBytes = 24 * 1024 * 1024
 
 /** Keeps embedders of @mcp-worker/embedder ready, each in a thread of its own: embedding does not hold up the caller, and its memory is back with the thread. */
-export function createEmbedderEngine({
-  models,
-  thread_memory_mb: threadMemoryMb,
-}: EmbedderEngineOptions): ModelEngine {
+export function createEmbedderEngine({ models, threadMemoryMb }: EmbedderEngineOptions): ModelEngine {
   const hosts = new Set<Host<EmbedderCalls>>()
   const closing = new AbortController()
 

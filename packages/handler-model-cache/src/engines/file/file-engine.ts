@@ -10,7 +10,7 @@ import { dropFromPageCache } from './page-cache.js'
  * Reads model files into the page cache, so that whatever opens them next finds them in memory. The kernel may take the pages back: it is a hint to
  * it, not a hold. A file that changes or goes is gone.
  */
-export function createFileEngine({ root, watch_interval: watchIntervalMs }: FileEngineOptions): ModelEngine {
+export function createFileEngine({ root, watchInterval: watchIntervalMs }: FileEngineOptions): ModelEngine {
   const reader = createFileReader()
   const loaded = new Set<LoadedModel>()
 

@@ -7,7 +7,7 @@ export const fileEngineOptions = z.strictObject({
     .string()
     .min(1)
     .describe('The folder that models are looked for in; a model_id is a path below it.'),
-  watch_interval: duration
+  watchInterval: duration
     .refine((ms) => ms >= 10, 'expected 10 ms or more')
     .prefault('2s')
     .describe('How often a loaded file is looked at, to notice that it changed or went.'),

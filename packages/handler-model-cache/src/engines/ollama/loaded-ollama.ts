@@ -61,7 +61,7 @@ export function createLoadedOllama(loaded: LoadedOllama): LoadedModel {
     signal.throwIfAborted()
     watch.remove(watched)
     try {
-      await unloadModel(server, input.model, options.unload_timeout, signal)
+      await unloadModel(server, input.model, options.unloadTimeout, signal)
     } catch (error) {
       watch.add(watched)
       throw error

@@ -20,7 +20,7 @@ interface FoundModel extends StoredModel {
 export function createOllamaEngine(options: OllamaEngineOptions): ModelEngine {
   const endpoint = baseOf(options.url)
   const server = createOllamaServer(options)
-  const watch = createPresenceWatch(server, options.watch_interval)
+  const watch = createPresenceWatch(server, options.watchInterval)
   const closing = new AbortController()
   const loads = new Set<Promise<void>>()
   /** How the cache calls the models that it asked for, by the server's name. */
@@ -63,7 +63,7 @@ export function createOllamaEngine(options: OllamaEngineOptions): ModelEngine {
     const wasThere = await findRunning(server, model.modelId, signal)
     progress(0, found.size)
     try {
-      const input = { model: model.modelId, keepAliveMs, timeoutMs: options.load_timeout }
+      const input = { model: model.modelId, keepAliveMs, timeoutMs: options.loadTimeout }
       const dimension = await loadInto(input, isEmbedding(found.details), signal)
       const running = await findRunning(server, model.modelId, signal)
       if (!running)
@@ -94,7 +94,7 @@ export function createOllamaEngine(options: OllamaEngineOptions): ModelEngine {
 
   /** After a load that failed or was given up. Where the server does not answer either, its memory is not ours to know. */
   async function giveBack(model: string): Promise<void> {
-    const timeoutMs = Math.min(options.unload_timeout, giveBackMs)
+    const timeoutMs = Math.min(options.unloadTimeout, giveBackMs)
     await unloadModel(server, model, timeoutMs, new AbortController().signal).catch(() => {})
   }
 
@@ -106,7 +106,7 @@ export function createOllamaEngine(options: OllamaEngineOptions): ModelEngine {
     async estimate(model, signal) {
       const { size, digest, details } = await find(model, signal)
       const running = await findRunning(server, model.modelId, signal)
-      return { bytes: running?.size ?? estimateBytes(size, details.info, options.context_length), digest }
+      return { bytes: running?.size ?? estimateBytes(size, details.info, options.contextLength), digest }
     },
     load,
     async observe(signal) {

@@ -55,8 +55,8 @@ const detailsAnswer = z.object({
 const embedAnswer = z.object({ embeddings: z.array(z.array(z.number())) })
 
 export function createOllamaServer(options: OllamaEngineOptions): OllamaServer {
-  const { request_timeout: questionMs, context_length: contextLength } = options
-  const call = createHttpCall(baseOf(options.url), options.api_key)
+  const { requestTimeout: questionMs, contextLength } = options
+  const call = createHttpCall(baseOf(options.url), options.apiKey)
   const context = contextLength === undefined ? {} : { num_ctx: contextLength }
 
   async function ask<T>(
