@@ -1,6 +1,6 @@
-import { setTimeout } from 'node:timers/promises'
 import type { Pool, PoolClient } from 'pg'
 import { importPeer } from '../import-peer.js'
+import { pause } from '../pause.js'
 import { classifyPostgresError, isConflict, isPurged, sqlState } from './errors.js'
 import type { PgvectorStoreOptions } from './options.js'
 
@@ -105,7 +105,7 @@ async function untilWon<T>(
         throw classifyPostgresError(error instanceof StaleConnection ? error.cause : error)
       }
     }
-    await setTimeout(1 + Math.random() * 20, undefined, { signal })
+    await pause(1 + Math.random() * 20, signal)
   }
 }
 

@@ -1,6 +1,6 @@
-import { setTimeout } from 'node:timers/promises'
 import type { QdrantClient, Schemas } from '@qdrant/js-client-rest'
 import { importPeer } from '../import-peer.js'
+import { pause } from '../pause.js'
 import { errorOf, mayPass, readFault } from './errors.js'
 import type { QdrantStoreOptions } from './options.js'
 import { watchRetryAfter } from './retry-after.js'
@@ -91,10 +91,10 @@ async function whileItMayPass<T>(request: (init: RequestInit) => Promise<T>, pat
         ? { status: null, message: `no answer within ${requestTimeoutMs} ms` }
         : readFault(error)
       const wanted = fault.status === 429 || fault.status === 503 ? retryAfter() : null
-      const pause =
+      const pauseMs =
         wanted ?? Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** failures) * (0.5 + Math.random())
-      if (!mayPass(fault) || performance.now() + pause > giveUpAt) throw errorOf(fault, error, wanted)
-      await setTimeout(pause, undefined, { signal })
+      if (!mayPass(fault) || performance.now() + pauseMs > giveUpAt) throw errorOf(fault, error, wanted)
+      await pause(pauseMs, signal)
     }
   }
 }

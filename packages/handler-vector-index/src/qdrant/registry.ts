@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import { setTimeout } from 'node:timers/promises'
 import { NonRetryableError, RetryableError } from '@mcp-worker/runtime'
 import type { ChunkOptions } from '../options.js'
+import { pause } from '../pause.js'
 import type { Call, Schemas } from './client.js'
 import { ignoreExisting, isNotFound } from './errors.js'
 import { pointId } from './ids.js'
@@ -49,15 +49,23 @@ const FORMAT = 1
 /** Stamps that an entry remembers: whoever was overtaken since still finds that the change was made. */
 const REMEMBERED = 8
 const LOOK_EVERY_MS = 100
-/** Who seals renews the seal every few seconds. */
-const SEAL_BREAKS_AFTER_MS = 20_000
 
 interface StoredEntry extends State {
   readonly stamp: string
   readonly stamps: readonly string[]
 }
 
-export function createRegistry(call: Call, prefix: string, busyTimeoutMs: number): Registry {
+export interface RegistryOptions {
+  readonly prefix: string
+  readonly busyTimeoutMs: number
+  /** Who seals renews the seal every few seconds. Default 20 s. */
+  readonly sealBreaksAfterMs?: number
+}
+
+export function createRegistry(
+  call: Call,
+  { prefix, busyTimeoutMs, sealBreaksAfterMs = 20_000 }: RegistryOptions,
+): Registry {
   // the names of collections begin with a letter
   const collection = `${prefix}._registry`
   const retrieve = async (name: string, signal?: AbortSignal): Promise<StoredEntry | null> => {
@@ -119,7 +127,7 @@ export function createRegistry(call: Call, prefix: string, busyTimeoutMs: number
         if (entry.stamp !== seen) {
           seen = entry.stamp
           seenSince = performance.now()
-        } else if (performance.now() - seenSince > SEAL_BREAKS_AFTER_MS) {
+        } else if (performance.now() - seenSince > sealBreaksAfterMs) {
           await registry.change(entry, { ...entry, seal: null }, signal)
         }
         if (performance.now() > giveUpAt) {
@@ -127,7 +135,7 @@ export function createRegistry(call: Call, prefix: string, busyTimeoutMs: number
             code: 'STORE_BUSY',
           })
         }
-        await setTimeout(LOOK_EVERY_MS, undefined, { signal })
+        await pause(LOOK_EVERY_MS, signal)
       }
     },
   }

@@ -1,5 +1,5 @@
 import type { RemoveAnswer, RemoveTarget } from '../store.js'
-import { ignoreMissing } from './errors.js'
+import { ignoreMissing, isNotFound } from './errors.js'
 import { pointId } from './ids.js'
 import { countPlace, type Engine, onCurrent } from './places.js'
 import { type Payload, payloadOf, targetFilter, unchanged } from './points.js'
@@ -127,7 +127,7 @@ export async function dropCollection(
     const entry = await registry.find(name, signal)
     if (entry === null || entry.current === null) return { documents: 0, chunks: 0 }
     const { place } = entry.current
-    const held = await countPlace(call, place, signal)
+    const held = await countHeld(engine, place, signal)
     const waste = [...entry.waste, place, ...(entry.building === null ? [] : [entry.building.place])]
     const next = { ...entry, current: null, building: null, seal: null, waste }
     if ((await registry.change(entry, next, signal)) === null) continue
@@ -137,5 +137,15 @@ export async function dropCollection(
       ),
     )
     return held
+  }
+}
+
+/** Zeros where it is gone: then dropping is what mends it. */
+async function countHeld({ call }: Engine, place: string, signal: AbortSignal): Promise<RemoveAnswer> {
+  try {
+    return await countPlace(call, place, signal)
+  } catch (error) {
+    if (isNotFound(error)) return { documents: 0, chunks: 0 }
+    throw error
   }
 }

@@ -1,6 +1,7 @@
-import { NonRetryableError } from '@mcp-worker/runtime'
+import { NonRetryableError, RetryableError } from '@mcp-worker/runtime'
 import type { StoreCapabilities, VectorStore } from '../store.js'
 import { type Connection, openConnection } from './client.js'
+import { QdrantFault } from './errors.js'
 import { beginBuild, promoteBuild, writeCopies } from './generations.js'
 import { pointId } from './ids.js'
 import type { QdrantStoreOptions } from './options.js'
@@ -20,7 +21,7 @@ export async function openQdrantStore(options: QdrantStoreOptions): Promise<Vect
   const connection = await openConnection(options)
   const { prefix, busyTimeoutMs } = options
   const { call } = connection
-  const registry = createRegistry(call, prefix, busyTimeoutMs)
+  const registry = createRegistry(call, { prefix, busyTimeoutMs })
   const indexed = options.index === 'hnsw'
   const engine: Engine = { call, registry, prefix, indexed }
   const optimize = createOptimize(engine)
@@ -80,7 +81,14 @@ function readyOnce(first: () => Promise<void>) {
       throw error
     })
     await preparing
-    return work()
+    try {
+      return await work()
+    } catch (error) {
+      if (!(error instanceof QdrantFault)) throw error
+      // the registry itself is gone, or what somebody else has just deleted
+      preparing = null
+      throw new RetryableError(error.message, { code: 'STORE_UNAVAILABLE', cause: error })
+    }
   }
 }
 

@@ -1,4 +1,4 @@
-import { setTimeout } from 'node:timers/promises'
+import { pause } from '../pause.js'
 import type { Problem } from '../store.js'
 import { ignoreMissing, isNotFound } from './errors.js'
 import { countPlace, type Engine, onCurrent, pointAlias } from './places.js'
@@ -114,7 +114,7 @@ async function waitGreen({ call }: Engine, place: string, signal: AbortSignal): 
     const info = await findInfo(call, place, signal)
     if (info === null || info.status === 'green' || info.status === 'red') return true
     if (performance.now() > until) return false
-    await setTimeout(LOOK_EVERY_MS, undefined, { signal })
+    await pause(LOOK_EVERY_MS, signal)
   }
 }
 

@@ -8,6 +8,8 @@ export interface Request {
   /** Decoded parts of the path. */
   readonly path: readonly string[]
   readonly body: unknown
+  /** false: an update is acknowledged before it is done. */
+  readonly wait: boolean
   /** Called before each point that is changed; may throw. */
   readonly onPoint: () => void
 }
@@ -18,10 +20,18 @@ export interface LocalQdrant {
   /** Its points as they are stored, by its own name or an alias. */
   collection(name: string): LocalCollection | undefined
   readonly names: () => readonly string[]
+  /** As after its data folder was emptied. */
+  clear(): void
 }
 
 /** The part of Qdrant's REST API (https://api.qdrant.tech, 1.19) that the engine uses, in memory. */
-export function createLocalQdrant(version: string): LocalQdrant {
+export function createLocalQdrant({
+  version,
+  overlooks,
+}: {
+  readonly version: string
+  readonly overlooks: number
+}): LocalQdrant {
   const collections = new Map<string, LocalCollection>()
   const aliases = new Map<string, string>()
 
@@ -67,7 +77,8 @@ export function createLocalQdrant(version: string): LocalQdrant {
     return true
   }
 
-  function answerAt(name: string, rest: string, { body, onPoint }: Request): unknown {
+  function answerAt(name: string, rest: string, { body, onPoint, wait }: Request): unknown {
+    const how = { onPoint, wait }
     const place = must(name)
     switch (rest) {
       case 'GET':
@@ -80,11 +91,11 @@ export function createLocalQdrant(version: string): LocalQdrant {
         return done
       }
       case 'PUT points':
-        return update(place, [{ upsert: body as Schemas['PointsList'] }], onPoint)
+        return update(place, [{ upsert: body as Schemas['PointsList'] }], how)
       case 'POST points/batch':
-        return update(place, (body as Schemas['UpdateOperations']).operations, onPoint, true)
+        return update(place, (body as Schemas['UpdateOperations']).operations, how, true)
       case 'POST points/delete':
-        return update(place, [{ delete: body as Schemas['PointsSelector'] }], onPoint)
+        return update(place, [{ delete: body as Schemas['PointsSelector'] }], how)
       case 'POST points': {
         const question = body as Schemas['PointRequest']
         return question.ids.flatMap((id) => {
@@ -97,7 +108,7 @@ export function createLocalQdrant(version: string): LocalQdrant {
       case 'POST points/count':
         return { count: select(place, (body as Schemas['CountRequest']).filter).length }
       case 'POST points/query':
-        return query(place, body as Schemas['QueryRequest'])
+        return query(place, body as Schemas['QueryRequest'], overlooks)
       case 'POST facet':
         return facet(place, body as Schemas['FacetRequest'])
       default:
@@ -108,6 +119,10 @@ export function createLocalQdrant(version: string): LocalQdrant {
   return {
     collection,
     names: () => [...collections.keys()],
+    clear: () => {
+      collections.clear()
+      aliases.clear()
+    },
     answer: (request) => {
       const { method, path, body } = request
       const [first, name, ...rest] = path
@@ -136,11 +151,13 @@ const done = { operation_id: 0, status: 'completed' }
 async function update(
   place: LocalCollection,
   operations: readonly Schemas['UpdateOperation'][],
-  onPoint: () => void,
+  { onPoint, wait }: Pick<Request, 'onPoint' | 'wait'>,
   many = false,
 ): Promise<unknown> {
-  await place.update(operations, onPoint)
-  return many ? operations.map(() => done) : done
+  const work = place.update(operations, onPoint)
+  if (wait) await work
+  const answer = wait ? done : { operation_id: 0, status: 'acknowledged' }
+  return many ? operations.map(() => answer) : answer
 }
 
 function infoOf({ config, points, indexes }: LocalCollection) {
@@ -169,14 +186,17 @@ function scroll(place: LocalCollection, question: Schemas['ScrollRequest']) {
   }
 }
 
-function query(place: LocalCollection, question: Schemas['QueryRequest']) {
+function query(place: LocalCollection, question: Schemas['QueryRequest'], overlooks: number) {
   const vectors = (place.config.vectors ?? {}) as Readonly<Record<string, { readonly size: number }>>
   const sample = question.query as { readonly sample?: string } | null
   if (sample?.sample === 'random') {
     const some = [...place.points.values()].toSorted(() => Math.random() - 0.5).slice(0, question.limit ?? 10)
     return { points: some.map((point) => ({ ...toRecord(point, question), version: 0, score: 0 })) }
   }
-  const found = nearest(place, question, vectors[question.using ?? '']?.size ?? -1)
+  const found = nearest(place, question, {
+    size: vectors[question.using ?? '']?.size ?? -1,
+    overlooks: question.params?.['exact'] === true ? Infinity : overlooks,
+  })
   return { points: found.map(({ point, score }) => ({ ...toRecord(point, question), version: 0, score })) }
 }
 

@@ -19,14 +19,16 @@ export interface FaultRule {
   /** Of requests whose `METHOD /path` matches. */
   readonly on: RegExp
   readonly fault: Fault
-  /** Default 1. */
+  /** The first so many. Default 1. */
   readonly times?: number
+  /** In place of `times`: each so-many-th, for ever. */
+  readonly every?: number
 }
 
 export interface LocalServer {
   readonly url: string
   readonly qdrant: LocalQdrant
-  /** `METHOD /path` of all requests so far, also of those with a fault. */
+  /** `METHOD /path?query` of all requests so far, also of those with a fault. */
   readonly requests: readonly string[]
   fault(rule: FaultRule): void
   close(): Promise<void>
@@ -35,29 +37,35 @@ export interface LocalServer {
 export interface LocalServerOptions {
   /** What it says it is. */
   readonly version?: string
+  /** Searches that are not asked to be exact overlook one document in so many. */
+  readonly overlooks?: number
   readonly apiKey?: string
 }
 
 /** A stand-in for Qdrant over real HTTP, where no real one is to be had. docs/engines.md says what is shown by it, and what is not. */
 export async function startLocalQdrant({
   version = '1.19.0',
+  overlooks = Infinity,
   apiKey,
 }: LocalServerOptions = {}): Promise<LocalServer> {
-  const qdrant = createLocalQdrant(version)
-  const rules: { rule: FaultRule; left: number }[] = []
+  const qdrant = createLocalQdrant({ version, overlooks })
+  const rules: { rule: FaultRule; seen: number }[] = []
   const requests: string[] = []
 
   function takeFault(request: string): Fault | null {
-    const found = rules.find(({ rule, left }) => left > 0 && rule.on.test(request))
-    if (found === undefined) return null
-    found.left--
-    return found.rule.fault
+    for (const own of rules) {
+      const { on, times = 1, every, fault } = own.rule
+      if (!on.test(request)) continue
+      own.seen++
+      if (every === undefined ? own.seen <= times : own.seen % every === 0) return fault
+    }
+    return null
   }
 
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? '/', 'http://localhost')
     const name = `${request.method} ${url.pathname}`
-    requests.push(name)
+    requests.push(name + url.search)
     const fault = takeFault(name)
     const body = await text(request)
     if (apiKey !== undefined && request.headers['api-key'] !== apiKey) {
@@ -73,6 +81,7 @@ export async function startLocalQdrant({
     let points = fault?.kind === 'drop' && typeof fault.after === 'number' ? fault.after : Infinity
     const result = await qdrant.answer({
       method: request.method ?? '',
+      wait: url.searchParams.get('wait') === 'true',
       path: url.pathname.split('/').slice(1).map(decodeURIComponent),
       body: body === '' ? null : JSON.parse(body),
       onPoint: () => {
@@ -98,7 +107,7 @@ export async function startLocalQdrant({
     url: `http://127.0.0.1:${port}`,
     qdrant,
     requests,
-    fault: (rule) => void rules.push({ rule, left: rule.times ?? 1 }),
+    fault: (rule) => void rules.push({ rule, seen: 0 }),
     close: async () => {
       server.closeAllConnections()
       server.close()

@@ -123,17 +123,18 @@ function parseRows(rows: readonly (readonly number[])[], { size }: VectorParams)
   return rows.map((row) => Float32Array.from(row))
 }
 
-/** Exact: every point is compared. */
+/** Every point is compared but one in `overlooks`: an index that forgets. */
 export function nearest(
   { points }: LocalCollection,
   { query, using, filter, limit = 10 }: Schemas['QueryRequest'],
-  size: number,
+  { size, overlooks }: { readonly size: number; readonly overlooks: number },
 ): readonly { readonly point: Point; readonly score: number }[] {
   const [question] = query as unknown as readonly (readonly number[])[]
   if (question?.length !== size) {
     throw refuse(400, `Wrong input: Vector dimension error: expected dim: ${size}, got ${question?.length}`)
   }
-  const scored = [...points.values()].flatMap((point) => {
+  const scored = [...points.values()].flatMap((point, i) => {
+    if (i % overlooks === overlooks - 1) return []
     const rows = point.vectors[using ?? ''] ?? []
     if (rows.length === 0 || !matches(filter, point)) return []
     return [{ point, score: Math.max(...rows.map((row) => dot(row, question))) }]

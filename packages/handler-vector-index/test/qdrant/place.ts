@@ -26,3 +26,10 @@ export async function openQdrantPlace(
   }
   return { server, store: await again(), again }
 }
+
+/** Holds a request until it is opened. */
+export function openGate(): { readonly promise: Promise<void>; readonly resolve: () => void } {
+  let resolve = (): void => {}
+  const promise = new Promise<void>((open) => (resolve = open))
+  return { promise, resolve }
+}

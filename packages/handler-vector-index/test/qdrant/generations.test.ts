@@ -1,0 +1,247 @@
+import { expect, onTestFinished, test } from 'vitest'
+import { openConnection } from '../../src/qdrant/client.js'
+import { pointId } from '../../src/qdrant/ids.js'
+import { qdrantStoreOptions } from '../../src/qdrant/options.js'
+import { createRegistry } from '../../src/qdrant/registry.js'
+import { batchOf, contentAt, documentAt, numbered } from '../documents.js'
+import { openGate, openQdrantPlace } from './place.js'
+
+const { signal } = new AbortController()
+const spec = { collection: 'c', embedder: 'e', dim: 2, chunk: null }
+
+async function openBuilding(serverOptions: Parameters<typeof openQdrantPlace>[1] = {}) {
+  const place = await openQdrantPlace({}, serverOptions)
+  const { server, store } = place
+  await store.write(batchOf([documentAt('a', [0]), documentAt('b', [1])]), { signal })
+  const { generation } = await store.build(spec, { signal })
+  const copy = async (...ids: string[]) => {
+    const stored = await store.lookup('c', ids)
+    const documents = [...stored].map(([id, { revision }]) => ({ id, seen: revision, ...contentAt(id, [2]) }))
+    return store.writeBuild({ collection: 'c', generation, documents }, { signal })
+  }
+  const connection = await openConnection(qdrantStoreOptions.parse({ engine: 'qdrant', url: server.url }))
+  onTestFinished(connection.close)
+  const registry = createRegistry(connection.call, {
+    prefix: 'mcp-worker',
+    busyTimeoutMs: 10_000,
+    sealBreaksAfterMs: 300,
+  })
+  const entry = async () => {
+    const found = await registry.find('c')
+    if (found === null) throw new Error('expected an entry')
+    return found
+  }
+  return { ...place, generation, copy, registry, entry, connection }
+}
+
+test('a point has the UUIDv5 of its document, always the same', () => {
+  // Python: uuid.uuid5(uuid.UUID('6f1d4c0e-5a7b-4e9c-8d2f-3a1b0c9e8d7f'), 'a document')
+  expect(pointId('a document')).toBe(UUID_OF_A_DOCUMENT)
+  expect(pointId('a document')).toMatch(
+    /^[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/,
+  )
+})
+const UUID_OF_A_DOCUMENT = '6cdc06af-041a-515c-b95a-84d30eee596f'
+
+test('other programs find the current generation under one name, which is moved in one request', async () => {
+  const { server, store, copy, generation, entry } = await openBuilding()
+  const alias = 'mcp-worker.c'
+  const before = (await entry()).current?.place
+  expect(server.qdrant.collection(alias)).toBe(server.qdrant.collection(before ?? ''))
+  await copy('a', 'b')
+  expect(await store.promote('c', generation, { signal })).toBe('promoted')
+  const after = (await entry()).current?.place
+  expect(after).not.toBe(before)
+  expect(server.qdrant.collection(alias)).toBe(server.qdrant.collection(after ?? ''))
+  expect(server.requests.filter((request) => request === 'POST /collections/aliases')).toHaveLength(2)
+  await store.drop('c', { signal })
+  expect(server.qdrant.collection(alias)).toBeUndefined()
+})
+
+test('a promotion whose last steps were lost is finished by the next call, and purging points the name right', async () => {
+  const { server, store, copy, generation, entry } = await openBuilding()
+  await copy('a', 'b')
+  server.fault({ on: /POST \/collections\/aliases/, fault: { kind: 'status', status: 400, error: 'lost' } })
+  await expect(store.promote('c', generation, { signal })).rejects.toMatchObject({ code: 'STORE_REFUSED' })
+  expect((await store.describe('c'))?.generation).toBe(generation)
+  await store.purge(100, { signal })
+  const now = (await entry()).current?.place ?? ''
+  expect(server.qdrant.collection('mcp-worker.c')).toBe(server.qdrant.collection(now))
+  expect(await store.promote('c', generation, { signal })).toBe('promoted')
+})
+
+test('a writer does not say that it is done while a generation is put in place, and begins again where one was', async () => {
+  const { store, copy, registry, entry, server } = await openBuilding()
+  await copy('a', 'b')
+  const sealed = await registry.change(await entry(), { ...(await entry()), seal: 'somebody' })
+  const seen = (await store.lookup('c', ['a'])).get('a')?.revision ?? null
+  let answered = false
+  const writing = store
+    .write(batchOf([documentAt('a', [3], { seen })]), { signal })
+    .finally(() => (answered = true))
+  const asked = () => server.requests.length
+  const from = asked()
+  await expect.poll(asked).toBeGreaterThan(from + 3)
+  expect(answered).toBe(false)
+  if (sealed === null) throw new Error('expected the seal')
+  const { current, building, waste } = sealed
+  const waste2 = [...waste, current?.place ?? '']
+  await registry.change(sealed, { ...sealed, current: building, building: null, seal: null, waste: waste2 })
+  // it had waited before it wrote
+  expect(await writing).toEqual({ stale: new Set() })
+  const now = await store.search({
+    collection: 'c',
+    vector: Float32Array.of(Math.cos(3), Math.sin(3)),
+    k: 1,
+    filter: null,
+  })
+  expect(now).toMatchObject([{ id: 'a', score: expect.closeTo(1) }])
+  expect((await store.describe('c'))?.generation).toBe(2)
+})
+
+test('a write that lands under a seal is stale when the other generation is current afterwards', async () => {
+  const { store, copy, registry, entry, server } = await openBuilding()
+  await copy('a', 'b')
+  const seen = (await store.lookup('c', ['a'])).get('a')?.revision ?? null
+  const { promise, resolve } = openGate()
+  server.fault({ on: /points\/batch$/, fault: { kind: 'slow', until: promise } })
+  const writing = store.write(batchOf([documentAt('a', [3], { seen })]), { signal })
+  await expect.poll(() => server.requests.at(-1)).toContain('points/batch')
+  const old = await entry()
+  const sealed = await registry.change(old, { ...old, seal: 'somebody' })
+  resolve()
+  await expect.poll(() => server.requests.at(-1)).toContain('_registry/points')
+  if (sealed === null) throw new Error('expected the seal')
+  const waste = [...sealed.waste, sealed.current?.place ?? '']
+  await registry.change(sealed, { ...sealed, current: sealed.building, building: null, seal: null, waste })
+  expect(await writing).toEqual({ stale: new Set(['a']) })
+  expect((await store.lookup('c', ['a'])).get('a')?.revision).toBe(seen)
+})
+
+test('the seal of a process that is gone is broken, and its promotion cannot happen any more', async () => {
+  const { registry, entry } = await openBuilding()
+  const old = await entry()
+  const dead = await registry.change(old, { ...old, seal: 'dead' })
+  if (dead === null) throw new Error('expected the seal')
+  expect((await registry.waitUnsealed('c', signal))?.seal).toBeNull()
+  expect(
+    await registry.change(dead, { ...dead, current: dead.building, building: null, seal: null }),
+  ).toBeNull()
+  expect((await entry()).current?.number).toBe(1)
+})
+
+test('a writer that waits for a seal too long is STORE_BUSY, and its signal ends the wait', async () => {
+  const { again, registry, entry } = await openBuilding()
+  const old = await entry()
+  await registry.change(old, { ...old, seal: 'somebody' })
+  const impatient = await again({ busyTimeoutMs: 0 })
+  await expect(impatient.write(batchOf(numbered(1)), { signal })).rejects.toMatchObject({
+    code: 'STORE_BUSY',
+  })
+  const patient = await again()
+  const abort = new AbortController()
+  const writing = patient.write(batchOf(numbered(1)), { signal: abort.signal })
+  abort.abort(new Error('cancelled by the test'))
+  await expect(writing).rejects.toThrow('cancelled by the test')
+})
+
+test('copies of documents that were deleted meanwhile do not come back with the swap', async () => {
+  const { store, copy, generation, server, entry } = await openBuilding()
+  await copy('a', 'b')
+  // as if the process that deleted it died before it deleted the copy
+  const place = (await entry()).current?.place ?? ''
+  await server.qdrant.collection(place)?.update([{ delete: { points: [pointId('a')] } }], () => {})
+  expect(await store.promote('c', generation, { signal })).toBe('promoted')
+  expect([...(await store.lookup('c', ['a', 'b'])).keys()]).toEqual(['b'])
+})
+
+test('who was stopped while it copied, and goes on after the swap, brings nothing back', async () => {
+  const { store, copy, generation, server } = await openBuilding()
+  const { promise, resolve } = openGate()
+  await copy('b')
+  server.fault({ on: /points\/batch$/, fault: { kind: 'slow', until: promise } })
+  const stopped = copy('a')
+  await expect.poll(() => server.requests.at(-1)).toContain('points/batch')
+  await copy('a')
+  expect(await store.promote('c', generation, { signal })).toBe('promoted')
+  await store.remove({ collection: 'c', which: { ids: ['a'] } }, 10, { signal })
+  resolve()
+  expect(await stopped).toMatchObject({ gone: true })
+  expect([...(await store.lookup('c', ['a', 'b'])).keys()]).toEqual(['b'])
+})
+
+test('a Qdrant collection that is gone is STORE_CORRUPT, and dropping mends it', async () => {
+  const { store, server, entry } = await openBuilding()
+  const place = (await entry()).current?.place ?? ''
+  await server.qdrant.answer({
+    method: 'DELETE',
+    path: ['collections', place],
+    body: null,
+    wait: true,
+    onPoint: () => {},
+  })
+  await expect(store.describe('c')).rejects.toMatchObject({
+    name: 'NonRetryableError',
+    code: 'STORE_CORRUPT',
+  })
+  await store.drop('c', { signal })
+  expect(await store.describe('c')).toBeNull()
+})
+
+test('forgotten Qdrant collections and forsaken builds are purged after a day, those of others never', async () => {
+  const { store, server, entry, registry } = await openBuilding()
+  const make = (name: string, metadata: Record<string, unknown>) =>
+    server.qdrant.answer({
+      method: 'PUT',
+      path: ['collections', name],
+      body: { vectors: {}, metadata },
+      wait: true,
+      onPoint: () => {},
+    })
+  const own = { program: '@mcp-worker/handler-vector-index' }
+  const yesterday = Date.now() - 2 * 86_400_000
+  make('mcp-worker.c.9-old', { ...own, created_at: yesterday })
+  make('mcp-worker.c.9-new', { ...own, created_at: Date.now() })
+  make('mcp-worker.foreign', { created_at: yesterday })
+  make('theirs', { ...own, created_at: yesterday })
+  const old = await entry()
+  if (old.building === null) throw new Error('expected a build')
+  await registry.change(old, { ...old, building: { ...old.building, writtenAt: yesterday } })
+  let purged = 0
+  while ((await store.purge(100, { signal })) > 0) purged++
+  expect(purged).toBe(2)
+  expect(server.qdrant.names().toSorted()).toEqual(
+    [
+      'mcp-worker._registry',
+      old.current?.place,
+      'mcp-worker.c.9-new',
+      'mcp-worker.foreign',
+      'theirs',
+    ].toSorted(),
+  )
+})
+
+test('a document with more components than Qdrant stores in one point is refused by name, and nothing is sent', async () => {
+  const { store, server } = await openQdrantPlace()
+  await store.ping()
+  const vector = new Float32Array(16_384).fill(1 / 128)
+  const chunks = Array.from({ length: 64 }, () => ({ text: null, vector }))
+  const document = documentAt('huge', [], { content: { contentHash: '', joints: null, chunks } })
+  const sent = server.requests.length
+  await expect(store.write({ ...batchOf([document]), dim: 16_384 }, { signal })).rejects.toMatchObject({
+    name: 'NonRetryableError',
+    code: 'DOCUMENT_TOO_LARGE',
+    message: expect.stringContaining('huge'),
+  })
+  expect(server.requests).toHaveLength(sent)
+})
+
+test('the recall of an index that overlooks every fifth document is sampled as what it is', async () => {
+  const { store } = await openQdrantPlace({ index: 'hnsw' }, { overlooks: 5 })
+  await store.write(batchOf(Array.from({ length: 100 }, (_, i) => documentAt(`d${i}`, [i / 100]))), {
+    signal,
+  })
+  const recall = await store.sampleRecall('c', { vectors: 100, k: 10 }, { signal })
+  expect(recall).toBeGreaterThan(0.75)
+  expect(recall).toBeLessThan(0.9)
+})
