@@ -14,6 +14,7 @@ import {
   searchOutputSchema,
 } from './payload.js'
 import { listCollections, searchVectors } from './search.js'
+import { createSharedEmbedder, EMBEDDER_SERVICE } from './shared-embedder.js'
 
 /** The `vector_index` task, and the queries `vector_search` and `vector_collections`. */
 export default definePlugin({
@@ -24,16 +25,22 @@ export default definePlugin({
   options: optionsSchema,
   // node:sqlite and the built-in embedder compute on the thread that calls them
   host: 'thread',
-  setup: async ({ options, dataDir, metrics }) => {
+  uses: { embedder: EMBEDDER_SERVICE.optional() },
+  setup: async ({ options, services, dataDir, metrics: instruments }) => {
     const { documentsRoot } = options
     const root = documentsRoot === undefined ? null : await openDocumentsRoot(documentsRoot)
     const store = await openStore(options.store, dataDir)
+    const metrics = createVectorIndexMetrics(instruments)
     return {
       options,
       root,
       store,
-      embedder: createLazyEmbedder(options.embedder),
-      metrics: createVectorIndexMetrics(metrics),
+      embedder: createSharedEmbedder(options.embedder, {
+        service: services.embedder,
+        own: createLazyEmbedder(options.embedder),
+        note: (source) => metrics.embedderUses.inc({ source }),
+      }),
+      metrics,
     }
   },
   health: ({ deps, signal }) => deps.store.ping(signal),
