@@ -7,7 +7,7 @@ export const embedderEngineOptions = z.strictObject({
     .record(z.string().min(1), embedderOptions)
     .default({ builtin: { engine: 'builtin' } })
     .describe('The embedders that can be loaded, by model_id.'),
-  threadMemoryMb: z.int().min(16).default(256).describe('Heap limit of the thread of one embedder, in MiB.'),
+  threadMemoryMb: z.int().min(8).default(256).describe('Heap limit of the thread of one embedder, in MiB.'),
 })
 
 export type EmbedderEngineOptions = z.output<typeof embedderEngineOptions>
