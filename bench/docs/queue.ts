@@ -1,4 +1,5 @@
 import type { PickupResult } from '../queue/pickup.ts'
+import type { InsideResult } from '../queue/throughput.ts'
 import type { WaitingResult } from '../queue/waiting.ts'
 import { markdownTable, readRun, type Run, thousands, where } from './markdown.ts'
 
@@ -11,14 +12,17 @@ interface Rate {
   readonly rates: readonly number[]
   readonly medianRate: number
   readonly maxRssMb: number
+  readonly inside: InsideResult | null
   readonly failure: string | null
 }
+
+const OURS = 'mcp-worker'
 
 const spread = (ms: PickupResult['sinceSubmit']) =>
   ms === null ? '–' : `${ms.p50.toFixed(2)} / ${ms.p99.toFixed(2)}`
 
 function queueTable(run: Run<readonly Rate[]>): string {
-  const ours = run.results.find(({ name }) => name === 'mcp-worker')!.medianRate
+  const ours = run.results.find(({ name }) => name === OURS)!.medianRate
   const rows = run.results
     .filter(({ failure }) => failure === null)
     .toSorted((a, b) => b.medianRate - a.medianRate)
@@ -48,7 +52,7 @@ export function queueSection(): string {
   const waiting = readRun<readonly WaitingResult[]>('waiting')
   return `## Whole cycles
 
-Single submits by 64 submitters, each waiting for the acceptance; a no-op handler, 64 at once; from the first submit to the last settled. Ours has everything
+Single submits by 64 submitters, each waiting for the acceptance; a no-op handler, 64 at once; from the first submit to the last settled, after a warm-up of each engine in the same process. Ours has everything
 on: validation, row hash, metrics, a log line per task.
 
 ${where(queue)}
@@ -91,7 +95,14 @@ ${markdownTable(
 
 ## Where the time goes
 
-\`pnpm bench --profile\` leaves a profile per thread. Of the keeper's time about half is the commit (its write and its fsync; some thirty tasks share one), a quarter SQL, the rest
-messages; the main thread is busy about half of the time. More tasks in flight share more of each commit.
+${whereTheTimeGoes(queue)}
 `
+}
+
+function whereTheTimeGoes({ results }: Run<readonly Rate[]>): string {
+  const { inside, medianRate } = results.find(({ name }) => name === OURS)!
+  const percent = (part: number) => `${Math.round(part * 100)} %`
+  return `Of our engine, in the table above (means of its rounds): a transaction carries ${inside!.tasksPerTransaction} tasks and takes ${inside!.msPerTransaction} ms with its fsync; the keeper thread is in one ${percent(inside!.inTransaction)} of the
+time. The main thread, which validates, runs the handlers, counts and logs, takes ${inside!.mainCpuUsPerTask} µs of CPU a task and is busy ${percent(inside!.mainBusy)} of the time; all other threads
+(the keeper with SQLite, the garbage collector's) take ${inside!.otherCpuUsPerTask} µs a task. At ${thousands(medianRate)} cycles a second that is ${((medianRate * (inside!.mainCpuUsPerTask + inside!.otherCpuUsPerTask)) / 1e6).toFixed(1)} cores. \`pnpm bench --profile\` leaves a profile per thread.`
 }

@@ -11,30 +11,55 @@ async function load(name: string): Promise<Engine> {
   return entry.load()
 }
 
-/** 64 submitters in a closed loop; the clock runs from the first submit to the last settled task. */
+/** 64 submitters in a closed loop; the clock runs from the first submit after the warm-up to the last settled task. */
 async function throughput(order: Order): Promise<Answer> {
   if (order.engine === LIMIT.name) {
     const { runLimit, sqliteVersion } = await import('./sqlite-limit.ts')
-    const ms = runLimit(order.folder, order.tasks)
+    if (order.warmup) runLimit(order.folder, 'warmup', order.warmup)
+    const ms = runLimit(order.folder, 'limit', order.tasks)
     return { ...usage(), ms, version: sqliteVersion() }
   }
   const engine = await load(order.engine)
   const { url, folder } = order
   await engine.start({ role: 'both', tuneFor: 'rate', url, folder, handled: () => {} })
+  const { tasks, warmup = 0 } = order
+  await Promise.all([submitAll(engine, 0, warmup), engine.settled(warmup)])
   const before = process.cpuUsage()
-  let next = 0
-  const submitter = async () => {
-    while (next < order.tasks) await engine.submit(next++)
-  }
+  const inside = await lookInside(engine)
   const from = performance.now()
-  const all = engine.settled(order.tasks)
-  await Promise.all(Array.from({ length: CONCURRENCY }, submitter))
+  const all = engine.settled(warmup + tasks)
+  await submitAll(engine, warmup, warmup + tasks)
   const acceptedMs = performance.now() - from
   await all
   const ms = performance.now() - from
-  const answer = { ...usage(before), ms, acceptedMs, version: engine.version }
+  const answer = { ...usage(before), ...(await inside()), ms, acceptedMs, version: engine.version }
   await engine.stop()
   return answer
+}
+
+async function submitAll(engine: Engine, from: number, to: number): Promise<void> {
+  let next = from
+  const submitter = async () => {
+    while (next < to) await engine.submit(next++)
+  }
+  await Promise.all(Array.from({ length: CONCURRENCY }, submitter))
+}
+
+/** What the time from now until the answer is asked for was spent on. */
+async function lookInside(engine: Engine): Promise<() => Promise<Pick<Answer, 'inside'>>> {
+  const before = await engine.transactions?.()
+  const cpu = process.threadCpuUsage()
+  const loop = performance.eventLoopUtilization()
+  return async () => {
+    const { user, system } = process.threadCpuUsage(cpu)
+    const { utilization } = performance.eventLoopUtilization(loop)
+    const after = await engine.transactions?.()
+    if (!before || !after) return {}
+    const [transactions, transactionMs] = [after.count - before.count, after.ms - before.ms]
+    return {
+      inside: { mainCpuMs: (user + system) / 1000, mainBusy: utilization, transactions, transactionMs },
+    }
+  }
 }
 
 /** Single submits to an idle worker. Times are of CLOCK_MONOTONIC in milliseconds, comparable between processes. */

@@ -10,7 +10,15 @@ export interface Engine {
   submit(index: number): Promise<void>
   /** Resolves when `count` tasks since the start are settled in the store, not merely handled. */
   settled(count: number): Promise<void>
+  /** Transactions of its store since the start, where it counts them. */
+  transactions?(): Promise<Transactions>
   stop(): Promise<void>
+}
+
+export interface Transactions {
+  readonly count: number
+  /** All together, fsyncs included. */
+  readonly ms: number
 }
 
 export interface EngineUse {

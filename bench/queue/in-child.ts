@@ -9,6 +9,8 @@ export interface Order {
   readonly mode: 'throughput' | 'pickup' | 'fill' | 'backlog'
   readonly engine: string
   readonly tasks: number
+  /** Of `throughput`: tasks before the clock starts, so that no engine is measured while its code is compiled. Default 0. */
+  readonly warmup?: number
   readonly url: string
   readonly folder: string
   readonly seed: number
@@ -24,6 +26,7 @@ export interface Answer {
   /** From the first submit to the last acceptance. */
   readonly acceptedMs?: number
   readonly cpuMs: number
+  readonly inside?: Inside
   readonly maxRssMb: number
   /** By index, in milliseconds of CLOCK_MONOTONIC. */
   readonly called?: number[]
@@ -31,6 +34,16 @@ export interface Answer {
   readonly handled?: number[]
   /** What is resident when the measuring ends. */
   readonly rssMb?: number
+}
+
+/** Where a run's time went, of engines that count their transactions. */
+export interface Inside {
+  /** Of the thread that submits and runs the handlers. */
+  readonly mainCpuMs: number
+  /** 0 … 1: the part of the time in which its event loop was not idle. */
+  readonly mainBusy: number
+  readonly transactions: number
+  readonly transactionMs: number
 }
 
 export interface Running {

@@ -9,7 +9,7 @@ import {
 } from '@mcp-worker/runtime'
 import { sqliteQueue } from '@mcp-worker/runtime/sqlite'
 import { z } from 'zod'
-import { CONCURRENCY, type Engine, type EngineUse, payloadOf, until } from './engine.ts'
+import { CONCURRENCY, type Engine, type EngineUse, payloadOf, type Transactions, until } from './engine.ts'
 import { versionOf } from './version.ts'
 
 let onHandled: (index: number) => void = () => {}
@@ -60,6 +60,14 @@ export async function succeededOf(worker: OurWorker): Promise<number> {
   return values.reduce((sum, { value }) => sum + value, 0)
 }
 
+async function transactionsOf(worker: OurWorker): Promise<Transactions> {
+  const metric = await worker.registry.getSingleMetric('mcp_worker_store_commit_seconds')?.get()
+  const value = (suffix: string) =>
+    metric?.values.find((each) => 'metricName' in each && String(each.metricName).endsWith(suffix))?.value ??
+    0
+  return { count: value('_count'), ms: value('_sum') * 1000 }
+}
+
 export function ourEngine(durability: 'power' | 'process'): Engine {
   let worker: OurWorker | null = null
   let role: EngineUse['role'] = 'both'
@@ -73,6 +81,7 @@ export function ourEngine(durability: 'power' | 'process'): Engine {
     async submit(index) {
       await worker?.submit('noop', payloadOf(index))
     },
+    transactions: async () => (worker ? transactionsOf(worker) : { count: 0, ms: 0 }),
     settled: (count) => until(async () => worker !== null && (await succeededOf(worker)) >= count, 2),
     async stop() {
       if (worker && role === 'both') await checkAllSucceeded(worker)

@@ -8,8 +8,8 @@ const BATCH = 100
  * What SQLite alone can do: the least table of an honest queue, insert, claim and complete in transactions of a hundred, each one fsynced.
  * Answers the milliseconds for all cycles.
  */
-export function runLimit(folder: string, tasks: number): number {
-  const db = new DatabaseSync(join(folder, 'limit.db'))
+export function runLimit(folder: string, name: string, tasks: number): number {
+  const db = new DatabaseSync(join(folder, `${name}.db`))
   db.exec(`pragma journal_mode = wal; pragma synchronous = full;
     create table task (seq integer primary key, id text not null unique, status integer not null, payload text not null);
     create index waiting on task (seq) where status = 0`)

@@ -8,6 +8,7 @@ import { table, thousands } from './table.ts'
 
 export interface ThroughputOptions {
   readonly tasks: number
+  readonly warmup: number
   readonly rounds: number
   readonly seed: number
   readonly engines: readonly string[]
@@ -29,7 +30,20 @@ export interface EngineResult {
   /** Of the engine's Node process, per task in microseconds. */
   readonly cpuUsPerTask: number
   readonly maxRssMb: number
+  /** Means over the rounds, where the engine counts its transactions. */
+  readonly inside: InsideResult | null
   readonly failure: string | null
+}
+
+export interface InsideResult {
+  readonly mainCpuUsPerTask: number
+  /** Of all other threads: the store's, the collector's. */
+  readonly otherCpuUsPerTask: number
+  readonly mainBusy: number
+  readonly tasksPerTransaction: number
+  readonly msPerTransaction: number
+  /** The part of the time in which a transaction ran. */
+  readonly inTransaction: number
 }
 
 type Candidate = Pick<Entry, 'name' | 'durability' | 'settings'> & { readonly server: Entry['server'] }
@@ -76,6 +90,7 @@ async function measureOnce(candidate: Candidate, options: ThroughputOptions): Pr
         mode: 'throughput',
         engine: candidate.name,
         tasks: options.tasks,
+        warmup: options.warmup,
         seed: options.seed,
       } as const
       return inChild({ ...order, url, folder }, options.profileTo).answer
@@ -105,7 +120,28 @@ function summary(candidate: Candidate, measured: readonly Measured[], tasks: num
     medianAcceptedRate: accepted.length === 0 ? null : median(accepted),
     cpuUsPerTask: round((median(answers.map(({ cpuMs }) => cpuMs)) * 1000) / tasks, 1),
     maxRssMb: Math.round(Math.max(...answers.map(({ maxRssMb }) => maxRssMb))),
+    inside: insideOf(answers, tasks),
     failure: measured.find(({ failure }) => failure !== null)?.failure ?? null,
+  }
+}
+
+function insideOf(answers: readonly Answer[], tasks: number): InsideResult | null {
+  const seen = answers.flatMap(({ inside, ms, cpuMs }) => (inside ? [{ ...inside, ms, cpuMs }] : []))
+  if (seen.length === 0) return null
+  const total = (of: (each: (typeof seen)[number]) => number) => seen.reduce((sum, each) => sum + of(each), 0)
+  const [all, ms] = [tasks * seen.length, total((each) => each.ms)]
+  const mainMs = total((each) => each.mainCpuMs)
+  const [transactions, transactionMs] = [
+    total((each) => each.transactions),
+    total((each) => each.transactionMs),
+  ]
+  return {
+    mainCpuUsPerTask: round((mainMs * 1000) / all, 1),
+    otherCpuUsPerTask: round(((total((each) => each.cpuMs) - mainMs) * 1000) / all, 1),
+    mainBusy: round(total((each) => each.mainBusy) / seen.length, 2),
+    tasksPerTransaction: round(all / transactions, 1),
+    msPerTransaction: round(transactionMs / transactions, 2),
+    inTransaction: round(transactionMs / ms, 2),
   }
 }
 

@@ -25,11 +25,11 @@ export function createLogger(options: LoggerOptions = {}): Logger {
 }
 
 /**
- * A file, or a file descriptor, written in the background: at once when 4 KiB have gathered, else ten times a second. What a killed process had not
+ * A file, or a file descriptor, written in the background: at once when 16 KiB have gathered, else ten times a second. What a killed process had not
  * written yet is lost; an orderly end writes it.
  */
 export function logDestination(to: string | number): DestinationStream {
-  return pino.destination({ dest: to, sync: false, minLength: 4096, periodicFlush: 100, mkdir: true })
+  return pino.destination({ dest: to, sync: false, minLength: 16_384, maxWrite: 65_536, periodicFlush: 100, mkdir: true })
 }
 
 let lastMs = 0
