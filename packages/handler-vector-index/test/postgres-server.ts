@@ -8,8 +8,8 @@ import { createInterface } from 'node:readline'
 
 export interface PostgresServer {
   readonly url: string
-  /** null: it is somebody else's, and cannot be frozen or killed. */
-  readonly process: ChildProcess | null
+  /** It was started here. */
+  readonly own: boolean
   stop(): Promise<void>
 }
 
@@ -19,7 +19,7 @@ const REMEDY =
 /** null: there is none to be had, and the tests that need it are skipped. With REQUIRE_SERVERS=1 that is an error. */
 export async function findPostgres(): Promise<PostgresServer | null> {
   const url = process.env['TEST_POSTGRES_URL']
-  if (url !== undefined && url !== '') return { url, process: null, stop: async () => {} }
+  if (url !== undefined && url !== '') return { url, own: false, stop: async () => {} }
   const missing = whatIsMissing()
   if (missing === null) return startPostgres()
   if (process.env['REQUIRE_SERVERS'] === '1') throw new Error(`expected ${missing}, found none: ${REMEDY}`)
@@ -48,7 +48,9 @@ function postgresPrograms(): string | null {
 }
 
 /** On a free port, its data in a temporary folder. The server refuses to run as root: then it runs as the user `postgres`. */
-export async function startPostgres(): Promise<PostgresServer> {
+export async function startPostgres(): Promise<
+  PostgresServer & { readonly killAndStart: () => Promise<void> }
+> {
   const bin = postgresPrograms() ?? ''
   const folder = mkdtempSync(join(tmpdir(), 'vector-index-postgres-'))
   const user = process.getuid?.() === 0 ? userIds('postgres') : null
@@ -58,25 +60,36 @@ export async function startPostgres(): Promise<PostgresServer> {
   const made = spawnSync(join(bin, 'initdb'), options, { ...user, encoding: 'utf8', cwd: folder })
   if (made.status !== 0) throw new Error(`initdb failed: ${made.stderr || String(made.error)}`)
   const port = await freePort()
-  const child = spawn(
-    join(bin, 'postgres'),
-    ['-D', data, '-p', `${port}`, '-h', '127.0.0.1', '-k', folder, '-c', 'max_connections=200'],
-    { ...user, cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] },
-  )
-  await ready(child)
+  const start = async (): Promise<ChildProcess> => {
+    const where = ['-D', data, '-p', `${port}`, '-h', '127.0.0.1', '-k', folder]
+    const server = spawn(join(bin, 'postgres'), [...where, '-c', 'max_connections=200'], {
+      ...user,
+      cwd: folder,
+      stdio: ['ignore', 'ignore', 'pipe'],
+    })
+    await ready(server)
+    return server
+  }
+  let child = await start()
   return {
     url: `postgres://test@127.0.0.1:${port}/postgres`,
-    process: child,
+    own: true,
+    killAndStart: async () => {
+      await end(child, 'SIGKILL')
+      child = await start()
+    },
     stop: async () => {
-      if (child.exitCode === null && child.signalCode === null) {
-        const ended = once(child, 'exit')
-        child.kill('SIGCONT')
-        child.kill('SIGQUIT')
-        await ended
-      }
+      await end(child, 'SIGQUIT')
       rmSync(folder, { recursive: true, force: true })
     },
   }
+}
+
+async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const ended = once(child, 'exit')
+  child.kill(signal)
+  await ended
 }
 
 async function ready(child: ChildProcess): Promise<void> {

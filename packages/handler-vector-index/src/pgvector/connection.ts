@@ -1,7 +1,7 @@
 import type { Pool, PoolClient } from 'pg'
 import { importPeer } from '../import-peer.js'
 import { pause } from '../pause.js'
-import { classifyPostgresError, isConflict, isPurged, sqlState } from './errors.js'
+import { classifyPostgresError, isConflict, isConnectionLost, isPurged, sqlState } from './errors.js'
 import type { PgvectorStoreOptions } from './options.js'
 
 /** Statements of one transaction. Values are always parameters. */
@@ -100,7 +100,7 @@ async function untilWon<T>(
     } catch (error) {
       signal?.throwIfAborted()
       const again =
-        isConflict(error) || isPurged(error) || (failures === 0 && error instanceof StaleConnection)
+        isConflict(error) || isPurged(error) || (failures < MAX_STALE && error instanceof StaleConnection)
       if (!again || performance.now() >= giveUpAt) {
         throw classifyPostgresError(error instanceof StaleConnection ? error.cause : error)
       }
@@ -109,8 +109,11 @@ async function untilWon<T>(
   }
 }
 
-/** A connection from the pool broke before anything was asked of it. */
+/** A connection from the pool broke before anything was asked of it: the server was started again, or closed it for its idleness. */
 class StaleConnection extends Error {}
+
+/** All of a pool may be. */
+const MAX_STALE = 100
 
 async function transaction<T>(
   pool: Pool,
@@ -120,7 +123,7 @@ async function transaction<T>(
 ): Promise<T> {
   return withClient(pool, signal, async (client) => {
     await client.query(begin).catch((error: unknown) => {
-      throw sqlState(error) === null
+      throw isConnectionLost(error)
         ? new StaleConnection('the connection was closed', { cause: error })
         : error
     })

@@ -13,6 +13,12 @@ export function isConflict(error: unknown): boolean {
   return CONFLICTS.has(sqlState(error) ?? '')
 }
 
+/** No word of the server, or its last one (57P01: it is shut down, or was told to close the connection). */
+export function isConnectionLost(error: unknown): boolean {
+  const state = sqlState(error)
+  return state === null || state.startsWith('08') || state.startsWith('57P')
+}
+
 /** A table that was there when the transaction began is gone: what it read was purged meanwhile. */
 export function isPurged(error: unknown): boolean {
   return sqlState(error) === '42P01'

@@ -11,15 +11,15 @@ type Options = Partial<Parameters<typeof openPgvectorStore>[0]>
 export interface Database {
   readonly server: PostgresServer
   /** A store in a new schema; `again` opens another one on the same. */
-  openPlace(options?: Options): Promise<{
+  readonly openPlace: (options?: Options) => Promise<{
     readonly store: VectorStore
     readonly again: () => Promise<VectorStore>
     readonly schema: string
   }>
   /** Closed after the test. */
-  open(options: Options): Promise<VectorStore>
+  readonly open: (options: Options) => Promise<VectorStore>
   /** A connection of the test's own. */
-  client(): Promise<Client>
+  readonly client: () => Promise<Client>
 }
 
 /** For one test file; null where there is no server, and then all of it is skipped. */

@@ -213,7 +213,7 @@ test('forgotten Qdrant collections and forsaken builds are purged after a day, t
   expect(server.qdrant.names().toSorted()).toEqual(
     [
       'mcp-worker._registry',
-      old.current?.place,
+      `${old.current?.place}`,
       'mcp-worker.c.9-new',
       'mcp-worker.foreign',
       'theirs',

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { onTestFinished } from 'vitest'
 import { qdrantStoreOptions } from '../../src/qdrant/options.js'
 import { openQdrantStore } from '../../src/qdrant/store.js'
@@ -29,7 +30,7 @@ export async function openQdrantPlace(
 
 /** Holds a request until it is opened. */
 export function openGate(): { readonly promise: Promise<void>; readonly resolve: () => void } {
-  let resolve = (): void => {}
-  const promise = new Promise<void>((open) => (resolve = open))
-  return { promise, resolve }
+  const opener = new AbortController()
+  const promise = once(opener.signal, 'abort').then(() => {})
+  return { promise, resolve: () => opener.abort() }
 }
