@@ -1,7 +1,7 @@
 import { NonRetryableError } from '@mcp-worker/runtime'
 
 /** What can be wrong with one document. With `on_error: continue` it is listed in the result and the others go on. */
-const DOCUMENT_FAULTS = {
+export const DOCUMENT_FAULTS = {
   INVALID_JSON: 'the line or array element is not JSON',
   INVALID_DOCUMENT: 'it is not a document: an unknown key, a missing field, or a field of another kind',
   DOCUMENT_TOO_LARGE: 'it is larger than a document may be (max_text_length, or 4 MiB of JSON)',
