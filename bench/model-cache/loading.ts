@@ -1,0 +1,123 @@
+/**
+ * What the load of a 400 MB model does to the event loop, in this thread, in a thread and by the engines of the model cache; and what becomes of a load
+ * that is given up: `node model-cache/loading.ts`. Writes results/model-loading.json.
+ */
+import { execFile } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { writeOnnx } from '../../packages/handler-model-cache/test/models/write-onnx.ts'
+import { describeMachine, type Machine, median } from '../queue/machine.ts'
+import { table } from '../queue/table.ts'
+import { measureCycles, type CyclesResult } from './cycles.ts'
+
+const WAYS = [
+  'idle',
+  'onnx-inline',
+  'onnx-thread',
+  'onnx-engine',
+  'file-read-at-once',
+  'file-streamed',
+  'file-engine',
+] as const
+export type Way = (typeof WAYS)[number]
+export type Mode = 'load' | 'abort'
+
+/** Of one load, or of one abort 500 ms after the start of a load. */
+export interface LoadingSample {
+  /** Of the load; of an abort: until the promise was settled. */
+  readonly ms: number
+  readonly lagP99Ms: number
+  readonly lagMaxMs: number
+  /** More resident memory after the model was freed than before the load. */
+  readonly keptMb: number
+}
+
+export interface LoadingResult {
+  readonly at: string
+  readonly machine: Machine
+  readonly megabytes: number
+  readonly rounds: number
+  /** The medians of the rounds; of `lagMaxMs` the worst. */
+  readonly loads: readonly (LoadingSample & { readonly way: Way })[]
+  /** `died`: the signal that ended the whole process. */
+  readonly aborts: readonly {
+    readonly way: Way
+    readonly sample: LoadingSample | null
+    readonly died: string | null
+  }[]
+  readonly cycles: readonly CyclesResult[]
+}
+
+const ROUNDS = 3
+const MEGABYTES = 400
+const child = fileURLToPath(new URL('loading-child.ts', import.meta.url))
+
+function run(way: Way, mode: Mode, root: string, hash: string): Promise<LoadingSample | string> {
+  return new Promise((resolve, reject) => {
+    const options = { env: { ...process.env, MODEL_SHA256: hash } }
+    execFile(process.execPath, [child, way, mode, root, 'model.onnx'], options, (error, stdout, stderr) => {
+      if (error?.signal) resolve(error.signal)
+      else if (error) reject(new Error(`${way} ${mode}: ${stderr}`))
+      else resolve(JSON.parse(stdout) as LoadingSample)
+    })
+  })
+}
+
+async function measureLoads(root: string, hash: string): Promise<LoadingResult['loads']> {
+  const samples = new Map<Way, LoadingSample[]>(WAYS.map((way) => [way, []]))
+  for (let round = 0; round < ROUNDS; round += 1) {
+    for (const way of WAYS) {
+      const sample = await run(way, 'load', root, hash)
+      if (typeof sample === 'string') throw new Error(`${way} ended with ${sample}`)
+      samples.get(way)?.push(sample)
+    }
+  }
+  return [...samples].map(([way, all]) => ({
+    way,
+    ms: round(median(all.map(({ ms }) => ms)), 0),
+    lagP99Ms: round(median(all.map(({ lagP99Ms }) => lagP99Ms)), 1),
+    lagMaxMs: round(Math.max(...all.map(({ lagMaxMs }) => lagMaxMs)), 1),
+    keptMb: median(all.map(({ keptMb }) => keptMb)),
+  }))
+}
+
+async function measureAborts(root: string, hash: string): Promise<LoadingResult['aborts']> {
+  const aborts = []
+  for (const way of ['onnx-thread', 'onnx-engine'] as const) {
+    const outcome = await run(way, 'abort', root, hash)
+    const died = typeof outcome === 'string' ? outcome : null
+    aborts.push({ way, sample: typeof outcome === 'string' ? null : outcome, died })
+  }
+  return aborts
+}
+
+function round(value: number, digits: number): number {
+  return Number(value.toFixed(digits))
+}
+
+const machine = describeMachine()
+const root = mkdtempSync(join(tmpdir(), 'model-loading-'))
+try {
+  const model = join(root, 'model.onnx')
+  writeOnnx(model, MEGABYTES)
+  const hash = createHash('sha256').update(readFileSync(model)).digest('hex')
+  const loads = await measureLoads(root, hash)
+  const aborts = await measureAborts(root, hash)
+  const cycles = await measureCycles()
+  const at = new Date().toISOString()
+  const result: LoadingResult = { at, machine, megabytes: MEGABYTES, rounds: ROUNDS, loads, aborts, cycles }
+  writeFileSync(
+    new URL('../results/model-loading.json', import.meta.url),
+    `${JSON.stringify(result, null, 2)}\n`,
+  )
+  const rows = loads.map(({ way, ms, lagP99Ms, lagMaxMs, keptMb }) =>
+    [way, ms, lagP99Ms, lagMaxMs, keptMb].map(String),
+  )
+  console.log(table(['way', 'load ms', 'lag p99 ms', 'lag max ms', 'kept MB'], rows))
+  console.log(JSON.stringify({ aborts, cycles }, null, 2))
+} finally {
+  rmSync(root, { recursive: true })
+}
