@@ -172,7 +172,7 @@ export const VARIABLES = {
   WORKER_PLUGINS: variable({
     schema: optional(list(PACKAGE_NAME, 'expected package names, separated by commas')),
     default: null,
-    doc: 'Handler packages to load with their default options, comma-separated; `@mcp-worker/handler-vector-index` and `@mcp-worker/handler-model-cache` where neither this nor the file names any',
+    doc: 'Handler packages to load with their default options, comma-separated; `@mcp-worker/handler-vector-index`, `@mcp-worker/handler-model-cache` and `@mcp-worker/handler-data-cleanup` where neither this nor the file names any',
   }),
   OLLAMA_URL: variable({
     schema: z
@@ -182,6 +182,11 @@ export const VARIABLES = {
       }),
     default: 'http://127.0.0.1:11434',
     doc: 'The Ollama server that `model_cache` loads models on',
+  }),
+  CLEANUP_TEMP_ROOT: variable({
+    schema: optional(z.string().regex(/^\/[^\0]*$/, { error: 'expected an absolute path, as in /tmp' })),
+    default: null,
+    doc: "Folder that `data_cleanup` cleans as `temp_files`, a mounted file system too. Unset: the system's folder for temporary files, where no file system is mounted",
   }),
 } as const
 

@@ -8,6 +8,7 @@ import { importFrom } from './import-from.js'
 export const DEFAULT_PLUGINS: readonly string[] = [
   '@mcp-worker/handler-vector-index',
   '@mcp-worker/handler-model-cache',
+  '@mcp-worker/handler-data-cleanup',
 ]
 
 export interface LoadedPlugins {
@@ -49,11 +50,14 @@ export async function loadPlugins(
 }
 
 /** What plugins that are named by their package take from the environment, where the file does not say otherwise. */
-type PluginEnvironment = Pick<Environment, 'OLLAMA_URL'>
+type PluginEnvironment = Pick<Environment, 'OLLAMA_URL' | 'CLEANUP_TEMP_ROOT'>
 type GivenOptions = Readonly<Record<string, Readonly<Record<string, unknown>>>>
 
-function optionsFrom({ OLLAMA_URL: url }: PluginEnvironment): GivenOptions {
-  return { '@mcp-worker/handler-model-cache': { ollama: { url } } }
+function optionsFrom({ OLLAMA_URL: url, CLEANUP_TEMP_ROOT: tempRoot }: PluginEnvironment): GivenOptions {
+  return {
+    '@mcp-worker/handler-model-cache': { ollama: { url } },
+    '@mcp-worker/handler-data-cleanup': tempRoot === null ? {} : { temp_root: tempRoot },
+  }
 }
 
 async function readEntry(entry: unknown, path: string, url: string, given: GivenOptions): Promise<Read> {

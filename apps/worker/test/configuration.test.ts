@@ -194,6 +194,7 @@ describe('plugins', () => {
     expect(plugins.map((one) => one.name)).toEqual([
       '@mcp-worker/handler-vector-index',
       '@mcp-worker/handler-model-cache',
+      '@mcp-worker/handler-data-cleanup',
     ])
   })
 

@@ -108,6 +108,12 @@ describe('deploy/compose.yaml', () => {
 })
 
 describe('Dockerfile', () => {
+  it('lets data_cleanup clean the volume that compose mounts for temporary files', async () => {
+    const { CLEANUP_TEMP_ROOT } = await imageVariables()
+    const { volumes } = await service()
+    expect(volumes).toContain(`worker_temp:${CLEANUP_TEMP_ROOT}`)
+  })
+
   it("has the seed's health check, on the port that is set", async () => {
     expect(await instruction('HEALTHCHECK')).toBe(
       '--interval=30s --timeout=10s --retries=3 CMD curl -f "http://localhost:$METRICS_PORT/metrics"',

@@ -25,6 +25,7 @@ describe('the environment', () => {
       WORKER_CONFIG: null,
       WORKER_PLUGINS: null,
       OLLAMA_URL: 'http://127.0.0.1:11434',
+      CLEANUP_TEMP_ROOT: null,
     })
   })
 

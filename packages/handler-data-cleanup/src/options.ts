@@ -125,8 +125,10 @@ export type TasksTarget = Extract<Target, { kind: 'tasks' }>
 
 /** What `dataCleanup({…})` takes. */
 export const optionsSchema = z.strictObject({
-  /** By name. Nothing else can be deleted. Default: `temp_files`, the system's folder for temporary files. */
+  /** By name. Nothing else can be deleted. Default: `temp_files` alone. */
   targets: z.record(targetName, targetSchema).optional(),
+  /** The root of `temp_files`; a file system may be mounted there. Default: the system's folder for temporary files, where none is. */
+  temp_root: root.optional(),
   /** System calls on files at once. */
   concurrency: z.int().min(1).max(256).default(32),
   /** How deep folders are entered. */
@@ -145,11 +147,12 @@ const OTHERS_IN_TEMP = [
   '.Test-unix',
 ]
 
-/** The targets of a worker whose configuration names none. */
-export function defaultTargets(): Readonly<Record<string, Target>> {
-  return { temp_files: tempTarget(realpathSync(tmpdir())) }
-}
-
-function tempTarget(folder: string): Target {
-  return filesTarget.parse({ kind: 'files', root: folder, exclude: OTHERS_IN_TEMP })
+/** Target `temp_files` of a worker whose configuration has none of that name. */
+export function tempFilesTarget(tempRoot: string | undefined): Target {
+  return filesTarget.parse({
+    kind: 'files',
+    root: tempRoot ?? realpathSync(tmpdir()),
+    exclude: OTHERS_IN_TEMP,
+    allow_mount_root: tempRoot !== undefined,
+  })
 }

@@ -1,5 +1,5 @@
 import { decideRoot, resolveFuture } from './files/root.js'
-import { type DataCleanupOptions, type Target, defaultTargets } from './options.js'
+import { type DataCleanupOptions, type Target, tempFilesTarget } from './options.js'
 
 /**
  * The targets of the options. A configured root that could never be cleaned ends the start, all of them at once; the default one is only refused
@@ -9,15 +9,18 @@ export async function targetsOf(
   options: DataCleanupOptions,
   dataDir: string,
 ): Promise<Readonly<Record<string, Target>>> {
-  if (options.targets === undefined) return defaultTargets()
+  const { targets, temp_root: tempRoot } = options
+  if (targets === undefined && tempRoot === undefined) return { temp_files: tempFilesTarget(undefined) }
+  const named =
+    tempRoot === undefined ? { ...targets } : { temp_files: tempFilesTarget(tempRoot), ...targets }
   const own = await resolveFuture(dataDir)
-  const faults = Object.entries(options.targets).flatMap(([name, target]) => {
+  const faults = Object.entries(named).flatMap(([name, target]) => {
     if (!('root' in target)) return []
     const refusal = decideRoot(target.root, own)
     return refusal === null
       ? []
       : [`targets.${name}.root: ${JSON.stringify(target.root)} is refused: ${refusal}`]
   })
-  if (faults.length === 0) return options.targets
+  if (faults.length === 0) return named
   throw new TypeError(`${faults.join('; ')}; configure folders that hold nothing else`)
 }
