@@ -6,6 +6,7 @@ import { refuseDocument } from './faults.js'
 import { type Checkpoint, type Journal, openJournal } from './journal.js'
 import type { ReindexPayload, VectorIndexResult } from './payload.js'
 import { type Content, type FailedDocument, type PreparedDocument, textContent } from './prepare.js'
+import { portionsOf } from './portions.js'
 import { createProgress, type ProgressReport } from './progress.js'
 import type { BuildDocument, CollectionInfo, DocumentContent, GenerationSpec } from './store.js'
 import { addFailed, createTally, type Tally, timed } from './tally.js'
@@ -16,8 +17,6 @@ import { type IndexDeps, newContent } from './write-batch.js'
 
 /** Each pass copies what was written during the one before. */
 const MAX_PASSES = 100
-/** Chunks that are read at once, whatever `batch_size` says: it bounds the memory. */
-const MAX_CHUNKS = 2_000
 
 /**
  * `reindex`: cuts and embeds all texts again, with this worker's embedder, into a new generation beside the one that is searched, and swaps the two when
@@ -116,7 +115,7 @@ async function fill(filling: Filling): Promise<void> {
       missingFrom: generation,
     }
     const page = await deps.store.list(question)
-    for (const ids of portions(page.documents)) {
+    for (const ids of portionsOf(page.documents)) {
       await setImmediate()
       context.signal.throwIfAborted()
       await copyDocuments(ids, filling)
@@ -126,23 +125,6 @@ async function fill(filling: Filling): Promise<void> {
     }
     after = page.next
   } while (after !== null)
-}
-
-function* portions(
-  documents: readonly { readonly id: string; readonly chunks: number }[],
-): Generator<string[]> {
-  let ids: string[] = []
-  let chunks = 0
-  for (const document of documents) {
-    if (ids.length > 0 && chunks + document.chunks > MAX_CHUNKS) {
-      yield ids
-      ids = []
-      chunks = 0
-    }
-    ids.push(document.id)
-    chunks += document.chunks
-  }
-  if (ids.length > 0) yield ids
 }
 
 async function copyDocuments(ids: readonly string[], filling: Filling): Promise<void> {

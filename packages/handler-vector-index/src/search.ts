@@ -3,7 +3,7 @@ import type { z } from 'zod'
 import { sayFault } from './faults.js'
 import type { TextEmbedder } from './lazy-embedder.js'
 import type { collectionsOutputSchema, searchInputSchema, searchOutputSchema } from './payload.js'
-import type { CollectionInfo, VectorStore } from './store.js'
+import type { CollectionInfo, Hit, VectorStore } from './store.js'
 import { unitVector } from './vector.js'
 
 interface SearchDeps {
@@ -18,14 +18,33 @@ export async function searchVectors(
   signal: AbortSignal,
 ): Promise<z.input<typeof searchOutputSchema>> {
   const { collection, k, filter = null } = input
-  const vector =
+  const ask = (vector: Float32Array) => store.search({ collection, vector, k, filter })
+  const hits =
     input.vector === undefined
-      ? await embedQuestion(input.text ?? '', await store.describe(collection), embedder, signal)
-      : asUnitVector(input.vector)
-  const hits = await store.search({ collection, vector, k, filter })
+      ? await searchText(input.text ?? '', collection, { store, embedder, signal, ask })
+      : await ask(asUnitVector(input.vector))
   return {
     hits: hits.map((hit) => ({ ...hit, metadata: JSON.parse(hit.metadata) as Record<string, unknown> })),
   }
+}
+
+interface TextSearch extends SearchDeps {
+  readonly signal: AbortSignal
+  readonly ask: (vector: Float32Array) => Promise<readonly Hit[]>
+}
+
+/** The embedder is compared once more after the search: a reindex may have swapped in vectors of another one in between. */
+async function searchText(
+  text: string,
+  collection: string,
+  { store, embedder, signal, ask }: TextSearch,
+): Promise<readonly Hit[]> {
+  const own = await embedder.describe()
+  mustBeOf(own.fingerprint, await store.describe(collection))
+  const [vector] = await embedder.embed([text], signal)
+  const hits = await ask(asUnitVector(vector ?? []))
+  mustBeOf(own.fingerprint, await store.describe(collection))
+  return hits
 }
 
 /** The query `vector_collections`. */
@@ -33,22 +52,13 @@ export async function listCollections(store: VectorStore): Promise<z.input<typeo
   return { collections: [...(await store.collections())] }
 }
 
-async function embedQuestion(
-  text: string,
-  collection: CollectionInfo | null,
-  embedder: TextEmbedder,
-  signal: AbortSignal,
-): Promise<Float32Array> {
-  const own = await embedder.describe()
-  if (collection !== null && collection.embedder !== own.fingerprint) {
-    throw new NonRetryableError(
-      `collection "${collection.name}" has vectors of the embedder "${collection.embedder}", this worker's is ` +
-        `"${own.fingerprint}": ask with a vector, or configure that embedder`,
-      { code: 'EMBEDDER_MISMATCH' },
-    )
-  }
-  const [vector] = await embedder.embed([text], signal)
-  return asUnitVector(vector ?? [])
+function mustBeOf(fingerprint: string, collection: CollectionInfo | null): void {
+  if (collection === null || collection.embedder === fingerprint) return
+  throw new NonRetryableError(
+    `collection "${collection.name}" has vectors of the embedder "${collection.embedder}", this worker's is ` +
+      `"${fingerprint}": ask with a vector, or configure that embedder`,
+    { code: 'EMBEDDER_MISMATCH' },
+  )
 }
 
 function asUnitVector(values: ArrayLike<number>): Float32Array {

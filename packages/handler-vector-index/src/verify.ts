@@ -1,8 +1,9 @@
 import { setImmediate } from 'node:timers/promises'
-import { NonRetryableError } from '@mcp-worker/runtime'
+import { NonRetryableError, RetryableError } from '@mcp-worker/runtime'
 import { contentHash } from './identity.js'
 import { type Checkpoint, openJournal } from './journal.js'
 import type { VectorIndexResult, Verified, VerifyPayload } from './payload.js'
+import { portionsOf } from './portions.js'
 import { createProgress } from './progress.js'
 import type {
   CollectionInfo,
@@ -36,7 +37,7 @@ const MAX_LISTED = 100
 const LENGTH_TOLERANCE = 1e-3
 const RECALL_SAMPLE = { vectors: 100, k: 10 }
 
-/** `verify`: reads every document and asks the engine; changes nothing. Throws `COLLECTION_NOT_FOUND`. */
+/** `verify`: reads every document and asks the engine; changes nothing. Throws `COLLECTION_NOT_FOUND`, `CONTENTION` (retryable: it was swapped). */
 export async function verifyCollection(
   payload: VerifyPayload,
   { store }: { readonly store: VectorStore },
@@ -52,7 +53,7 @@ export async function verifyCollection(
     )
   }
   const { signal } = context
-  const verified = await verifyDocuments(payload, collection, { store, context })
+  const verified = await verifyAll(payload, collection, { store, context })
   const inspected = await orUnreadable(null, () => store.inspect(collection.name, { signal }))
   addProblems(verified, inspected)
   const recall = await store.sampleRecall(collection.name, RECALL_SAMPLE, { signal })
@@ -64,7 +65,7 @@ interface Around {
   readonly context: TaskContext
 }
 
-async function verifyDocuments(
+async function verifyAll(
   { batch_size: limit }: VerifyPayload,
   collection: CollectionInfo,
   { store, context }: Around,
@@ -79,7 +80,9 @@ async function verifyDocuments(
     await setImmediate()
     context.signal.throwIfAborted()
     const page = await listPage({ collection: collection.name, after, limit }, { store, verified })
-    for (const { id } of page.documents) addProblems(verified, await verifyDocument(id, collection, store))
+    const problems = await verifyPage(page, collection, store)
+    await refuseSwap(collection, store)
+    addProblems(verified, problems)
     verified.checked += page.documents.length
     progress(verified.checked, Math.max(collection.count, verified.checked))
     after = page.next
@@ -110,18 +113,50 @@ async function listPage(
   return page
 }
 
-/** One document at a time: a page of large ones would not fit in memory. */
-function verifyDocument(
-  id: string,
+async function verifyPage(
+  { documents }: DocumentPage,
   collection: CollectionInfo,
   store: VectorStore,
 ): Promise<readonly Problem[]> {
-  return orUnreadable(id, async () => {
-    const document = (await store.read(collection.name, [id])).get(id)
-    // deleted since it was listed
-    if (document === undefined) return []
-    const codes = new Set(findProblems(document, collection, store.capabilities.exactVectors))
+  const problems: Problem[] = []
+  for (const ids of portionsOf(documents)) problems.push(...(await verifyDocuments(ids, collection, store)))
+  return problems
+}
+
+/** Together, and where that cannot be read each by itself. A document that was deleted since it was listed has no problem. */
+async function verifyDocuments(
+  ids: readonly string[],
+  collection: CollectionInfo,
+  store: VectorStore,
+): Promise<readonly Problem[]> {
+  try {
+    return problemsOf(await store.read(collection.name, ids), collection, store)
+  } catch (error) {
+    if (!isCorrupt(error)) throw error
+    const [only] = ids
+    if (ids.length === 1 && only !== undefined) return [unreadable(only, error)]
+    const problems: Problem[] = []
+    for (const id of ids) problems.push(...(await verifyDocuments([id], collection, store)))
+    return problems
+  }
+}
+
+function problemsOf(
+  documents: ReadonlyMap<string, DocumentContent>,
+  collection: CollectionInfo,
+  { capabilities }: VectorStore,
+): readonly Problem[] {
+  return [...documents].flatMap(([id, document]) => {
+    const codes = new Set(findProblems(document, collection, capabilities.exactVectors))
     return [...codes].map((code) => ({ id, code, detail: PROBLEMS[code] }))
+  })
+}
+
+/** What was read may be of two generations. */
+async function refuseSwap({ name, generation }: CollectionInfo, store: VectorStore): Promise<void> {
+  if ((await store.describe(name))?.generation === generation) return
+  throw new RetryableError(`"${name}" was indexed again or dropped while it was verified`, {
+    code: 'CONTENTION',
   })
 }
 
@@ -133,8 +168,12 @@ async function orUnreadable(
     return await look()
   } catch (error) {
     if (!isCorrupt(error)) throw error
-    return [{ id, code: 'UNREADABLE', detail: error.message }]
+    return [unreadable(id, error)]
   }
+}
+
+function unreadable(id: string | null, { message }: Error): Problem {
+  return { id, code: 'UNREADABLE', detail: message }
 }
 
 function isCorrupt(error: unknown): error is Error {

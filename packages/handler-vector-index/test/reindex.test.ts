@@ -1,6 +1,8 @@
 import { DatabaseSync } from 'node:sqlite'
 import { expect, onTestFinished, test } from 'vitest'
 import type { Checkpoint } from '../src/journal.js'
+import { searchInputSchema } from '../src/payload.js'
+import { searchVectors } from '../src/search.js'
 import { openSqliteStore } from '../src/sqlite/store.js'
 import type { VectorStore } from '../src/store.js'
 import { type IndexHarness, openIndex, words } from './index-harness.js'
@@ -261,4 +263,33 @@ test('a cancelled reindex leaves the collection as it was, and another one goes 
   await index.run(reindex, { embedder })
   expect(embedder.calls.flat().length).toBeLessThanOrEqual(25)
   expect(rowsOf(index)).toEqual({ current: 20 })
+})
+
+test('a question that was embedded before a swap is not answered with vectors of another embedder', async () => {
+  const index = await openIndex()
+  await index.run({ documents: numbered(5) })
+  const sameLength = createWordEmbedder('same length', 16)
+  const store = intercept(
+    index.store,
+    'search',
+    async () => void (await index.run(reindex, { embedder: sameLength })),
+  )
+  const input = searchInputSchema.parse({ text: 'text number 3' })
+  const asked = searchVectors(input, { store, embedder: index.embedder }, new AbortController().signal)
+  await expect(asked).rejects.toMatchObject({ code: 'EMBEDDER_MISMATCH' })
+})
+
+test('a verify that a reindex comes in between starts over', async () => {
+  const index = await openIndex()
+  await index.run({ documents: numbered(5) })
+  let isFirst = true
+  const store = intercept(index.store, 'read', async () => {
+    if (isFirst) await ((isFirst = false), index.run(reindex, { embedder: other() }))
+  })
+  let checkpoint: Checkpoint | undefined
+  const verify = { operation: 'verify' as const, batch_size: 2 }
+  const first = index.run(verify, { store, onCheckpoint: (saved) => (checkpoint = saved) })
+  await expect(first).rejects.toMatchObject({ name: 'RetryableError', code: 'CONTENTION' })
+  const again = await index.run(verify, { ...(checkpoint && { checkpoint }) })
+  expect(again).toMatchObject({ verified: { checked: 5, problem_count: 0 } })
 })

@@ -25,7 +25,7 @@ export function testVectorStore(engine: string, open: StoreFactory, capabilities
     testMarks(fresh, capabilities)
     testGenerations(open, capabilities)
     testUpkeep(fresh, capabilities)
-    test('what one store wrote another one on the same place sees, also after the first is closed', async () => {
+    test('what one store wrote another one on the same place sees, and what one deleted none finds again', async () => {
       const { store, again } = await open()
       await write(store, [document('a', null, [chunk(0.6, 0.8, 'kept')])])
       const second = await again()
@@ -34,6 +34,7 @@ export function testVectorStore(engine: string, open: StoreFactory, capabilities
       ])
       await remove(second, 'a')
       expect(await search(store, 0.6, 0.8)).toEqual([])
+      expect(await search(await again(), 0.6, 0.8)).toEqual([])
     })
   })
 }

@@ -1,4 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite'
+import { NonRetryableError } from '@mcp-worker/runtime'
 import { bytesIn, numberIn, readKeys } from './rows.js'
 
 /** The vectors of a collection as one row-major matrix, with the keys of its chunks and documents beside it. Rows are in the order of documents. */
@@ -73,12 +74,21 @@ function refresh(db: DatabaseSync, matrix: Kept, state: CollectionState): void {
   )
   const bytes = new Uint8Array(matrix.vectors.buffer)
   for (const row of added.iterate(state.generation, last)) {
-    bytes.set(bytesIn(row, 'vector'), matrix.rows * state.dim * 4)
+    const vector = bytesIn(row, 'vector')
+    if (vector.length !== state.dim * 4 || matrix.rows === matrix.chunks.length) throw damaged()
+    bytes.set(vector, matrix.rows * state.dim * 4)
     matrix.chunks[matrix.rows] = numberIn(row, 'key')
     matrix.documents[matrix.rows] = numberIn(row, 'document')
     matrix.rows++
   }
   matrix.state = state
+}
+
+function damaged(): NonRetryableError {
+  return new NonRetryableError(
+    'a collection is damaged: a vector has another length, or there are more than it counts; the operation verify names them',
+    { code: 'STORE_CORRUPT' },
+  )
 }
 
 /** Closes the gaps of chunks that are gone. Both sides are in the order of (document, ordinal); the index alone answers. */
