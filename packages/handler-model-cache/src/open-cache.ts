@@ -118,8 +118,8 @@ interface Upkeep {
 /** Gauges every second, reconciliation at its interval; each starts when the one before it has ended. */
 function keepUp({ cache, clock, metrics, reconcile, everyMs, log }: Upkeep): { stop(): void } {
   const stopping = new AbortController()
-  let cancelSample = (): void => {}
-  let cancelReconcile = (): void => {}
+  let cancelSample: (() => void) | null = null
+  let cancelReconcile: (() => void) | null = null
   const sample = () => {
     metrics.sample(cache)
     cancelSample = clock.after(SAMPLE_EVERY_MS, sample)
@@ -138,8 +138,8 @@ function keepUp({ cache, clock, metrics, reconcile, everyMs, log }: Upkeep): { s
   return {
     stop() {
       stopping.abort(new Error('the model cache is closed'))
-      cancelSample()
-      cancelReconcile()
+      cancelSample?.()
+      cancelReconcile?.()
     },
   }
 }

@@ -110,7 +110,7 @@ function join(
       },
       reject: (error) => {
         signal.removeEventListener('abort', leave)
-        reject(error as Error)
+        reject(error)
       },
     }
     entry.waiters.add(waiter)

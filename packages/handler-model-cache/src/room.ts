@@ -71,10 +71,10 @@ export function createRoom(around: RoomAround): Room {
   const { ledger, clock, settings } = around
   const line = new Set<Ticket>()
   let arrivals = 0
-  let cancelWake = (): void => {}
+  let cancelWake: (() => void) | null = null
 
   function serve(): void {
-    cancelWake()
+    cancelWake?.()
     for (let ticket = headOf(line); ticket !== null; ticket = headOf(line)) {
       if (ticket.bytes <= ledger.free()) {
         ledger.reserve(ticket.entry, ticket.bytes)

@@ -54,7 +54,6 @@ export function openCache(
     force: false,
     ...wish,
   })
-  const modelOf = (modelId: string) => ({ modelId, revision: null, digest: null })
   const signal = new AbortController().signal
 
   function preload(modelId: string, wish: Partial<ModelWish> = {}): Asked {
@@ -130,4 +129,8 @@ function recordingObserver(told: unknown[][]): CacheObserver {
     gone: note('gone'),
     unloadFailed: note('unloadFailed'),
   }
+}
+
+function modelOf(modelId: string) {
+  return { modelId, revision: null, digest: null }
 }

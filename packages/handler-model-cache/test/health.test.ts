@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { demandHealth, findStalls } from '../src/health.js'
+import { createControlledEngine } from './controlled-engine.js'
 import { openCache } from './cache-harness.js'
 import { settled } from './stepped-clock.js'
 
@@ -28,16 +29,16 @@ test('a load that gives no sign for stallAfter is one, with its name and how lon
 
 test('a load that reports bytes is none', async () => {
   const { cache, clock, preload, test: engine } = openCache(MODELS)
-  const load = engine.engine.load
-  let report = (): void => {}
+  const { engine: plain } = createControlledEngine(MODELS)
+  const held: { report?: () => void } = {}
   engine.engine.load = (model, options) => {
-    report = () => options.progress(1, 2)
-    return load(model, options)
+    held.report = () => options.progress(1, 2)
+    return plain.load(model, options)
   }
   void preload('a').catch(() => {})
   await settled()
   await clock.step(59_999)
-  report()
+  held.report?.()
   await clock.step(59_999)
   expect(findStalls(cache.entries(), clock, SETTINGS)).toEqual([])
   await clock.step(1)

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { createControlledEngine } from './controlled-engine.js'
 import { openCache } from './cache-harness.js'
 import { settled } from './stepped-clock.js'
 
@@ -40,23 +41,25 @@ test('when all cancel, the load is stopped and its reservation is free', async (
 
 test('the bytes of a cancelled load stay reserved until the engine has stopped', async () => {
   const { preload, test: engine, counted, cache } = openCache(MODELS)
-  const slow = { ...engine.engine }
-  let stop = (): void => {}
-  engine.engine.load = (_model, { signal }) =>
-    new Promise((_resolve, reject) => {
-      signal.addEventListener('abort', () => (stop = () => reject(signal.reason as Error)))
-    })
+  const { engine: plain, loads } = createControlledEngine(MODELS)
+  const held: { stop?: () => void } = {}
+  engine.engine.load = (model, options) =>
+    model.modelId === 'b'
+      ? plain.load(model, options)
+      : new Promise((_resolve, reject) => {
+          const { signal } = options
+          signal.addEventListener('abort', () => (held.stop = () => reject(signal.reason as Error)))
+        })
   const asked = preload('a')
   const other = preload('b')
   await settled()
   asked.cancel()
   await settled()
   expect([counted(), other.seen()]).toEqual([60, 'waiting'])
-  engine.engine.load = slow.load
-  stop()
+  held.stop?.()
   await settled()
   expect(counted()).toBe(60)
-  engine.loads.of('b').resolve({})
+  loads.of('b').resolve({})
   await expect(other).resolves.toMatchObject({ how: 'loaded' })
   expect([...cache.entries()].map(({ state }) => state)).toEqual(['absent', 'ready'])
 })

@@ -47,7 +47,6 @@ function ratioOf(ratios: readonly number[]): Ratio {
 }
 
 export function formatTable(rows: readonly PolicyRow[], cases: number): string {
-  const cells = ({ mean, worst }: Ratio) => [mean.toFixed(3), worst.toFixed(3)]
   const lines = [
     ['', 'one choice', '', 'with foresight', '', 'whole run', ''],
     ['policy', 'mean', 'worst', 'mean', 'worst', 'mean', 'worst'],
@@ -58,4 +57,8 @@ export function formatTable(rows: readonly PolicyRow[], cases: number): string {
     line.map((cell, i) => (i === 0 ? cell.padEnd(8) : cell.padStart(15))).join(''),
   )
   return `Multiples of the exact optimum, seeds 1 to ${cases}.\n\n${body.join('\n')}\n`
+}
+
+function cells({ mean, worst }: Ratio): string[] {
+  return [mean.toFixed(3), worst.toFixed(3)]
 }
