@@ -7,11 +7,13 @@ import { writeSync } from 'node:fs'
 import vectorIndex from '@mcp-worker/handler-vector-index'
 import type { PluginLog, PluginMetrics, RunContext, SetupContext } from '@mcp-worker/runtime'
 
-const { path, root, payload, checkpoint } = JSON.parse(process.argv[2] ?? '') as {
+const { path, root, payload, checkpoint, task = 't' } = JSON.parse(process.argv[2] ?? '') as {
   readonly path: string
   readonly root: string
   readonly payload: unknown
   readonly checkpoint: unknown
+  /** The id: two runs of one id are two deliveries of one task. Default `t`. */
+  readonly task?: string
 }
 const say = (line: unknown): void => void writeSync(1, `${JSON.stringify(line)}\n`)
 const ignore = (): void => {}
@@ -33,7 +35,7 @@ const context: RunContext<unknown, unknown, unknown> = {
   payload: handler.payload.parse(payload),
   deps,
   services: {},
-  task: { id: 't', type: 'vector_index', version: 1, attempt: 1, delivery: 1, deadline: Date.now() + 60_000 },
+  task: { id: task, type: 'vector_index', version: 1, attempt: 1, delivery: 1, deadline: Date.now() + 60_000 },
   signal,
   log,
   metrics,

@@ -30,7 +30,13 @@ interface Indexer {
 const FIXTURE = fileURLToPath(new URL('./indexer.fixture.ts', import.meta.url))
 
 function startIndexer(
-  work: { folder: string; payload: unknown; checkpoint?: Saved | null; flags?: readonly string[] },
+  work: {
+    folder: string
+    payload: unknown
+    task?: string
+    checkpoint?: Saved | null
+    flags?: readonly string[]
+  },
   onLine: (line: Line, child: ChildProcess) => void = () => {},
 ): Indexer {
   const path = join(work.folder, 'vectors.db')
@@ -38,6 +44,7 @@ function startIndexer(
     path,
     root: work.folder,
     payload: work.payload,
+    task: work.task,
     checkpoint: work.checkpoint ?? null,
   })
   const child = spawn(process.execPath, [...(work.flags ?? []), FIXTURE, input], {
@@ -169,7 +176,11 @@ function overlappingDocuments(writer: number): unknown[] {
 test('three processes upsert overlapping ids: each id once, whole, and nobody sees a lock error', async () => {
   const folder = await tempFolder()
   const writers = [0, 1, 2].map((writer) =>
-    startIndexer({ folder, payload: { documents: overlappingDocuments(writer), batch_size: 10 } }),
+    startIndexer({
+      folder,
+      task: `writer ${writer}`,
+      payload: { documents: overlappingDocuments(writer), batch_size: 10 },
+    }),
   )
   let written = 0
   for (const writer of writers) {
@@ -187,6 +198,34 @@ test('three processes upsert overlapping ids: each id once, whole, and nobody se
   onTestFinished(() => store.close())
   expect(await store.describe('documents')).toMatchObject({ count: 1200, chunks: 1200 })
 })
+
+test(
+  'two processes upsert and delete while a third reindexes: the new generation has exactly what is left',
+  { timeout: 60_000 },
+  async () => {
+    const folder = await tempFolder()
+    const first = startIndexer({ folder, payload: { documents: overlappingDocuments(0), batch_size: 100 } })
+    expect(await first.exit).toEqual({ code: 0, errors: '' })
+    const gone = Array.from({ length: 150 }, (_, i) => `d${i}`)
+    const payloads = [
+      { operation: 'reindex', chunk: { size: 300, overlap: 0 }, batch_size: 20 },
+      { documents: overlappingDocuments(1), batch_size: 10 },
+      { operation: 'delete', ids: gone, batch_size: 10 },
+    ]
+    const workers = payloads.map((payload, i) => startIndexer({ folder, payload, task: `task ${i}` }))
+    for (const worker of workers) expect(await worker.exit).toEqual({ code: 0, errors: '' })
+    const store = await openSqliteStore({ path: join(folder, 'vectors.db') })
+    onTestFinished(() => store.close())
+    const expected = { generation: 2, chunk: { size: 300, overlap: 0 }, count: 750, chunks: 750 }
+    expect(await store.describe('documents')).toMatchObject(expected)
+    expect(await store.inspect('documents', { signal: new AbortController().signal })).toEqual([])
+    const verify = startIndexer({ folder, payload: { operation: 'verify' } })
+    expect(await verify.exit).toEqual({ code: 0, errors: '' })
+    expect((await verify.lines).at(-1)?.result).toMatchObject({
+      verified: { checked: 750, problem_count: 0 },
+    })
+  },
+)
 
 /** Paragraphs that make a chunk each. */
 function version(name: string, chunks: number): string[] {
