@@ -25,6 +25,8 @@ export const storeOptions = z.discriminatedUnion('engine', [
 ])
 
 export type StoreOptions = z.output<typeof storeOptions>
+/** As it is written in the options of the plugin: what has a default may be left out. */
+export type StoreInput = z.input<typeof storeOptions>
 
 /** What `vectorIndex({…})` takes. Everything has a default. camelCase, as all of the worker's configuration; payloads are snake_case. */
 export const optionsSchema = z.strictObject({

@@ -45,3 +45,4 @@ export const pgvectorStoreOptions = z.strictObject({
 })
 
 export type PgvectorStoreOptions = z.output<typeof pgvectorStoreOptions>
+export type PgvectorStoreInput = Omit<z.input<typeof pgvectorStoreOptions>, 'engine'>

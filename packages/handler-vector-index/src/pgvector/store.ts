@@ -3,7 +3,7 @@ import type { StoreCapabilities, VectorStore } from '../store.js'
 import { openPgConnection, type PgConnection, type Sql } from './connection.js'
 import { fromText } from './encoding.js'
 import { beginBuild, dropCollection, promoteBuild, writeCopies } from './generations.js'
-import type { PgvectorStoreOptions } from './options.js'
+import { type PgvectorStoreInput, pgvectorStoreOptions, type PgvectorStoreOptions } from './options.js'
 import { describeCollection, listCollections, listDocuments, lookup, readDocuments } from './read.js'
 import { countTargets, removeDocuments } from './remove.js'
 import { checkIndexSupport, prepareDatabase } from './schema.js'
@@ -15,7 +15,8 @@ import { writeBatch } from './write.js'
  * Vectors in PostgreSQL with pgvector, shared by any number of hosts. The server is first asked when something is to be done, so that a worker starts
  * while it is down. Throws `ENGINE_NOT_INSTALLED`.
  */
-export async function openPgvectorStore(options: PgvectorStoreOptions): Promise<VectorStore> {
+export async function openPgvectorStore(given: PgvectorStoreInput): Promise<VectorStore> {
+  const options = pgvectorStoreOptions.parse({ ...given, engine: 'pgvector' })
   const indexed = options.index === 'hnsw'
   const { connection, read, write } = await openPrepared(options)
   const vacuum = createVacuum(connection, options.schema)

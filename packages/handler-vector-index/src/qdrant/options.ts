@@ -45,3 +45,4 @@ export const qdrantStoreOptions = z.strictObject({
 })
 
 export type QdrantStoreOptions = z.output<typeof qdrantStoreOptions>
+export type QdrantStoreInput = Omit<z.input<typeof qdrantStoreOptions>, 'engine'>

@@ -4,7 +4,7 @@ import { type Connection, openConnection } from './client.js'
 import { QdrantFault } from './errors.js'
 import { beginBuild, promoteBuild, writeCopies } from './generations.js'
 import { pointId } from './ids.js'
-import type { QdrantStoreOptions } from './options.js'
+import { type QdrantStoreInput, qdrantStoreOptions, type QdrantStoreOptions } from './options.js'
 import type { Engine } from './places.js'
 import { describeCollection, listCollections, listDocuments, lookup, readDocuments } from './read.js'
 import { createRegistry, prepareRegistry, type Registry } from './registry.js'
@@ -17,7 +17,8 @@ import { writeBatch } from './write.js'
  * Vectors in Qdrant, shared by any number of hosts. The server is first asked when something is to be done, so that a worker starts while it is
  * down. Throws `ENGINE_NOT_INSTALLED`.
  */
-export async function openQdrantStore(options: QdrantStoreOptions): Promise<VectorStore> {
+export async function openQdrantStore(given: QdrantStoreInput): Promise<VectorStore> {
+  const options = qdrantStoreOptions.parse({ ...given, engine: 'qdrant' })
   const connection = await openConnection(options)
   const { prefix, busyTimeoutMs } = options
   const { call } = connection

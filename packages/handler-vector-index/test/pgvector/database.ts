@@ -1,12 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { Client } from 'pg'
 import { afterAll, onTestFinished } from 'vitest'
-import { pgvectorStoreOptions } from '../../src/pgvector/options.js'
-import { openPgvectorStore } from '../../src/pgvector/store.js'
+import { openPgvectorStore as openSource } from '../../src/pgvector/store.js'
 import type { VectorStore } from '../../src/store.js'
 import { findPostgres, type PostgresServer } from '../postgres-server.js'
 
-type Options = Partial<Parameters<typeof openPgvectorStore>[0]>
+type Options = Partial<Parameters<typeof openSource>[0]>
 
 export interface Database {
   readonly server: PostgresServer
@@ -22,8 +21,8 @@ export interface Database {
   readonly client: () => Promise<Client>
 }
 
-/** For one test file; null where there is no server, and then all of it is skipped. */
-export async function openDatabase(): Promise<Database | null> {
+/** For one test file; null where there is no server, and then all of it is skipped. Tests of what is built give its own `openPgvectorStore`. */
+export async function openDatabase(openPgvectorStore = openSource): Promise<Database | null> {
   const server = await findPostgres()
   if (server === null) return null
   afterAll(() => server.stop())
@@ -35,9 +34,7 @@ export async function openDatabase(): Promise<Database | null> {
     return connection
   }
   const open = async (options: Options) => {
-    const store = await openPgvectorStore(
-      pgvectorStoreOptions.parse({ engine: 'pgvector', url: server.url, ...options }),
-    )
+    const store = await openPgvectorStore({ url: server.url, ...options })
     onTestFinished(() => store.close())
     return store
   }

@@ -1,16 +1,19 @@
 import { once } from 'node:events'
 import { onTestFinished } from 'vitest'
-import { qdrantStoreOptions } from '../../src/qdrant/options.js'
-import { openQdrantStore } from '../../src/qdrant/store.js'
+import { openQdrantStore as openSource } from '../../src/qdrant/store.js'
 import type { VectorStore } from '../../src/store.js'
 import { type LocalServer, type LocalServerOptions, startLocalQdrant } from './local-server.js'
 
-type Options = Partial<Parameters<typeof openQdrantStore>[0]>
+type Options = Partial<Parameters<typeof openSource>[0]>
 
-/** A server of the test's own and a store on it; `again` opens another one on the same. All are closed after the test. */
+/**
+ * A server of the test's own and a store on it; `again` opens another one on the same. All are closed after the test. Tests of what is built give
+ * its own `openQdrantStore`.
+ */
 export async function openQdrantPlace(
   options: Options = {},
   serverOptions: LocalServerOptions = {},
+  openQdrantStore = openSource,
 ): Promise<{
   readonly server: LocalServer
   readonly store: VectorStore
@@ -19,9 +22,7 @@ export async function openQdrantPlace(
   const server = await startLocalQdrant(serverOptions)
   onTestFinished(() => server.close())
   const again = async (more: Options = {}) => {
-    const store = await openQdrantStore(
-      qdrantStoreOptions.parse({ engine: 'qdrant', url: server.url, ...options, ...more }),
-    )
+    const store = await openQdrantStore({ url: server.url, ...options, ...more })
     onTestFinished(() => store.close())
     return store
   }
