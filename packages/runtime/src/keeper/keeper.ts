@@ -40,7 +40,12 @@ export function createKeeper(options: KeeperOptions): Keeper {
     tickMs: TICK_MS,
     logFd: 1,
   }
-  const thread = new Worker(new URL('./thread.js', import.meta.url), { workerData: data, name: 'keeper' })
+  const thread = new Worker(new URL('./thread.js', import.meta.url), {
+    workerData: data,
+    name: 'keeper',
+    // what it makes lives for one transaction: a larger young generation only holds more of it
+    resourceLimits: { maxYoungGenerationSizeMb: 24 },
+  })
   const beating = setInterval(() => board.beat(), BEAT_MS)
   beating.unref()
   thread.unref()
