@@ -106,7 +106,8 @@ async function sizeOf(entry: ModelEntry, wish: ModelWish, signal: AbortSignal): 
   const estimate = await entry.engine.estimate(wish.model, signal)
   entry.digest = wish.model.digest ?? estimate.digest
   entry.estimatedBytes = wish.memoryBytes ?? estimate.bytes
-  const bytes = entry.measuredBytes ?? entry.estimatedBytes
+  const measured = entry.measuredDigest === entry.digest ? entry.measuredBytes : null
+  const bytes = measured ?? entry.estimatedBytes
   const { limit, pool } = entry.ledger
   if (limit !== null && bytes > limit)
     throw new ModelError(
@@ -141,7 +142,8 @@ async function loadOrMakeRoom(
 function loadOptions(entry: ModelEntry, attempt: Attempt, clock: CacheClock) {
   return {
     signal: attempt.controller.signal,
-    keepAliveMs: entry.keepAliveMs,
+    // 0 means after the warmup, and that is the cache's to do
+    keepAliveMs: entry.keepAliveMs === 0 ? null : entry.keepAliveMs,
     progress: (done: number, total: number | null) => {
       attempt.progressAt = clock.now()
       attempt.doneBytes = done
@@ -154,6 +156,7 @@ function loadOptions(entry: ModelEntry, attempt: Attempt, clock: CacheClock) {
 function adopt(entry: ModelEntry, loaded: LoadedModel, attempt: Attempt, letGo: LetGo): void {
   entry.loaded = loaded
   entry.measuredBytes = loaded.measuredBytes
+  entry.measuredDigest = entry.digest
   if (loaded.measuredBytes !== null) entry.ledger.correct(entry, loaded.measuredBytes)
   loaded.onGone((error) => {
     // a later load of the same model is another one's matter

@@ -79,7 +79,8 @@ export function createLetGo(around: LetGoAround): LetGo {
     entry.cancelIdleTimer()
     const { keepAliveMs } = entry
     // a shared endpoint was told, and sees uses that we do not
-    if (keepAliveMs === null || entry.engine.sharedEndpoint || entry.state !== 'ready') return
+    const isEndpoints = entry.engine.sharedEndpoint && keepAliveMs !== 0
+    if (keepAliveMs === null || isEndpoints || entry.state !== 'ready') return
     if (entry.uses > 0 || entry.pinned) return
     const left = entry.lastUsedAt + keepAliveMs - clock.now()
     entry.cancelIdleTimer = clock.after(Math.max(0, left), () => {

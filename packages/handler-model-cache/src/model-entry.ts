@@ -102,6 +102,8 @@ export interface ModelEntry {
   cancelIdleTimer: () => void
   estimatedBytes: number | null
   measuredBytes: number | null
+  /** Of the content that was measured: another content under the same name is another size. */
+  measuredDigest: string | null
   /** Of the content in memory; null: unknown. */
   digest: string | null
   warmth: WarmupTimes | null
@@ -136,6 +138,7 @@ export function createEntry(wish: ModelWish, ledger: Ledger<ModelEntry>, now: nu
     cancelIdleTimer: () => {},
     estimatedBytes: null,
     measuredBytes: null,
+    measuredDigest: null,
     digest: null,
     warmth: null,
     rate: NO_REQUESTS,

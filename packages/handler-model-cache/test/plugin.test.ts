@@ -181,3 +181,20 @@ test('the metrics count requests, loads and evictions, and show the bytes', asyn
   expect(text).toContain('mcp_worker_model_cache_load_seconds_count{engine="ollama"} 3')
   expect(text).toMatch(/mcp_worker_model_cache_models\{state="ready"\} \d/)
 })
+
+test('keep_alive 0 loads, warms and unloads again on a server that sees uses of its own', async () => {
+  const { worker, server } = await startCacheWorker()
+  const task = await worker.submit('model_cache', { model_id: 'gemma:2b', keep_alive: 0 })
+  expect(await task.result()).toMatchObject({ outcome: 'loaded', warmup: { runs: 1 } })
+  await expect
+    .poll(async () => (await worker.query('model_cache_status', {})).models.map(({ state }) => state))
+    .toEqual([])
+  expect([...server.loaded]).toEqual([])
+})
+
+test('keep_alive is handed to the server with the load', async () => {
+  const { worker, server } = await startCacheWorker()
+  await (await worker.submit('model_cache', { model_id: 'gemma:2b', keep_alive: '10m' })).result()
+  const loads = server.received.filter(({ path }) => path === '/api/generate')
+  expect(loads[0]?.body).toMatchObject({ model: 'gemma:2b', keep_alive: '600000ms' })
+})
