@@ -44,6 +44,21 @@ test('exactly one source of documents and one target of a delete', () => {
   expect(accepts({ operation: 'delete', all: true })).toBe(true)
 })
 
+test('what can delete everything has to say so', () => {
+  expect(paths({ operation: 'sync', documents: [] })).toEqual(['documents'])
+  expect(accepts({ operation: 'sync', documents: [], allow_empty: true })).toBe(true)
+  expect(accepts({ operation: 'sync', documents: ['a'], source_ids: [] })).toBe(false)
+  expect(paths({ operation: 'drop', collection: 'a', confirm: 'b' })).toEqual(['confirm'])
+  expect(accepts({ operation: 'drop', collection: 'a', confirm: 'a' })).toBe(true)
+})
+
+test('operations without documents take none', () => {
+  for (const operation of ['reindex', 'optimize', 'verify']) {
+    expect(accepts({ operation })).toBe(true)
+    expect(accepts({ operation, documents: ['a'] })).toBe(false)
+  }
+})
+
 test('an empty filter does not mean everything', () => {
   expect(paths({ operation: 'delete', filter: {} })).toContain('filter')
   expect(accepts({ operation: 'delete', filter: { lang: 'en' } })).toBe(true)
@@ -55,7 +70,7 @@ test('a fault names the field', () => {
   expect(paths({ documents: ['a'], batch_size: 0 })).toEqual(['batch_size'])
   expect(paths({ documents: ['a'], collection: 'Docs' })).toEqual(['collection'])
   expect(paths({ documents: ['a'], chunk: { size: 200, overlap: 100 } })).toEqual(['chunk.overlap'])
-  expect(paths({ operation: 'reindex' })).toEqual(['operation'])
+  expect(paths({ operation: 'rebuild' })).toEqual(['operation'])
 })
 
 test('the schemas of payload and query can be written as JSON Schema', () => {
