@@ -1,4 +1,5 @@
 import { access, mkdir, constants } from 'node:fs/promises'
+import { createRequire } from 'node:module'
 import { definePlugin } from '@mcp-worker/runtime'
 import { statFree } from './clean-files.js'
 import { taskStore } from './clean-tasks.js'
@@ -10,11 +11,13 @@ import { previewCleanup } from './preview.js'
 import { type CleanupDeps, runCleanup } from './run-cleanup.js'
 import { targetsOf } from './targets.js'
 
+const { version } = createRequire(import.meta.url)('../package.json') as { readonly version: string }
+
 /** The `data_cleanup` task, and the query `cleanup_preview`. */
 export default definePlugin({
   contract: 1,
   name: '@mcp-worker/handler-data-cleanup',
-  version: '1.0.0',
+  version,
   module: import.meta.url,
   options: optionsSchema,
   uses: { taskStore: taskStore.optional() },

@@ -1,3 +1,4 @@
+import { createRequire } from 'node:module'
 import { definePlugin } from '@mcp-worker/runtime'
 import { EMBEDDER_SERVICE } from './embedder-service.js'
 import { openEngines } from './open-engines.js'
@@ -7,11 +8,13 @@ import { optionsSchema } from './options.js'
 import { payloadSchema, resultSchema, statusInputSchema, statusOutputSchema } from './payload.js'
 import { describeCache } from './status.js'
 
+const { version } = createRequire(import.meta.url)('../package.json') as { readonly version: string }
+
 /** The `model_cache` task, the query `model_cache_status`, and the service `embedder`. */
 export default definePlugin({
   contract: 1,
   name: '@mcp-worker/handler-model-cache',
-  version: '1.0.0',
+  version,
   module: import.meta.url,
   options: optionsSchema,
   // joins and reservations need one memory; loads compute in threads and processes of their engines

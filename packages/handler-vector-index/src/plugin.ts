@@ -1,3 +1,4 @@
+import { createRequire } from 'node:module'
 import { definePlugin } from '@mcp-worker/runtime'
 import { z } from 'zod'
 import { openDocumentsRoot } from './documents-root.js'
@@ -16,11 +17,13 @@ import {
 import { listCollections, searchVectors } from './search.js'
 import { createSharedEmbedder, EMBEDDER_SERVICE } from './shared-embedder.js'
 
+const { version } = createRequire(import.meta.url)('../package.json') as { readonly version: string }
+
 /** The `vector_index` task, and the queries `vector_search` and `vector_collections`. */
 export default definePlugin({
   contract: 1,
   name: '@mcp-worker/handler-vector-index',
-  version: '1.0.0',
+  version,
   module: import.meta.url,
   options: optionsSchema,
   // node:sqlite and the built-in embedder compute on the thread that calls them
