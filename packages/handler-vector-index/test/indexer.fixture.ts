@@ -7,7 +7,14 @@ import { writeSync } from 'node:fs'
 import vectorIndex, { type StoreInput } from '@mcp-worker/handler-vector-index'
 import type { PluginLog, PluginMetrics, RunContext, SetupContext } from '@mcp-worker/runtime'
 
-const { path, store, root, payload, checkpoint, task = 't' } = JSON.parse(process.argv[2] ?? '') as {
+const {
+  path,
+  store,
+  root,
+  payload,
+  checkpoint,
+  task = 't',
+} = JSON.parse(process.argv[2] ?? '') as {
   readonly path?: string
   /** Default: SQLite at `path`. */
   readonly store?: StoreInput
@@ -40,7 +47,14 @@ const context: RunContext<unknown, unknown, unknown> = {
   payload: handler.payload.parse(payload),
   deps,
   services: {},
-  task: { id: task, type: 'vector_index', version: 1, attempt: 1, delivery: 1, deadline: Date.now() + 60_000 },
+  task: {
+    id: task,
+    type: 'vector_index',
+    version: 1,
+    attempt: 1,
+    delivery: 1,
+    deadline: Date.now() + 60_000,
+  },
   signal,
   log,
   metrics,

@@ -4,6 +4,7 @@ import { kindOf } from './kind-of.js'
 import { nearestName } from './nearest-name.js'
 import { PLUGIN_CONTRACT, type HostKind, type Plugin } from './plugin.js'
 import { isSchema } from './payload-versions.js'
+import { taskStore } from './task-store.js'
 
 /** A plugin that the worker can set up. */
 export interface CheckedPlugin {
@@ -137,14 +138,17 @@ function claim(kind: string, value: string, plugin: Plugin, member: string) {
 
 type Providers = ReadonlyMap<string, Plugin>
 
+/** Services that the worker itself provides. */
+const BUILT_IN: ReadonlySet<string> = new Set([taskStore.service])
+
 function providersOf(plugins: readonly Plugin[], faults: Fault[]): Providers {
   const providers = new Map<string, Plugin>()
   for (const plugin of plugins) {
     for (const { token } of plugin.provides) {
-      const before = providers.get(token.service)
+      const before = BUILT_IN.has(token.service) ? { name: 'the runtime' } : providers.get(token.service)
       if (before === undefined) providers.set(token.service, plugin)
       else {
-        const message = `the service is provided by ${before.name} already: leave out one of the two plugins`
+        const message = `the service is provided by ${before.name} already: leave out one of the two, or rename it`
         faults.push({ path: `${plugin.name}.provides.${token.service}`, message })
       }
     }
@@ -155,8 +159,8 @@ function providersOf(plugins: readonly Plugin[], faults: Fault[]): Providers {
 function checkUses(plugins: readonly Plugin[], providers: Providers, faults: Fault[]): void {
   for (const plugin of plugins) {
     for (const [key, token] of Object.entries(plugin.uses)) {
-      if (token.isOptional || providers.has(token.service)) continue
-      const nearest = nearestName(token.service, providers.keys())
+      if (token.isOptional || providers.has(token.service) || BUILT_IN.has(token.service)) continue
+      const nearest = nearestName(token.service, [...providers.keys(), ...BUILT_IN])
       const hint = nearest === null ? 'add a plugin that provides it' : `did it mean ${nearest}?`
       const message = `nobody provides the service ${token.service}: ${hint}`
       faults.push({ path: `${plugin.name}.uses.${key}`, message })

@@ -29,7 +29,14 @@ export function createLogger(options: LoggerOptions = {}): Logger {
  * written yet is lost; an orderly end writes it.
  */
 export function logDestination(to: string | number): DestinationStream {
-  return pino.destination({ dest: to, sync: false, minLength: 16_384, maxWrite: 65_536, periodicFlush: 100, mkdir: true })
+  return pino.destination({
+    dest: to,
+    sync: false,
+    minLength: 16_384,
+    maxWrite: 65_536,
+    periodicFlush: 100,
+    mkdir: true,
+  })
 }
 
 let lastMs = 0

@@ -149,7 +149,10 @@ export function memoryQueue(options: MemoryQueueOptions = {}): QueueDriver {
         if (store.paused.delete(type)) store.tell({ ready: true })
       }),
 
-    prune: (policy, { limit, deadlineMs }) => act((me) => prune(store, me, policy, limit, deadlineMs)),
+    prune: (policy, { limit, deadlineMs, dryRun }) =>
+      act((me) =>
+        dryRun ? countPrunable(store, me, policy, limit) : prune(store, me, policy, limit, deadlineMs),
+      ),
 
     onWake: ears.listen,
 
@@ -235,6 +238,14 @@ function prune(store: MemoryStore, me: Owner, policy: Retention, limit: number, 
     pruned++
   }
   return pruned
+}
+
+function countPrunable({ table }: MemoryStore, me: Owner, policy: Retention, limit: number): number {
+  const past = (heap: typeof table.failed, { maxAgeMs, maxCount }: Retention['failed']) => {
+    const old = heap.items().filter((row) => row.finishedAt! < me.clock.wall() - maxAgeMs).length
+    return Math.max(old, heap.size - maxCount)
+  }
+  return Math.min(limit, past(table.succeeded, policy.succeeded) + past(table.failed, policy.failed))
 }
 
 function oldestPrunable({ table }: MemoryStore, now: number, policy: Retention): Row | undefined {

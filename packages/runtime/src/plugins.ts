@@ -5,6 +5,7 @@ import { WorkerError } from './errors.js'
 import type { CheckedPlugin } from './handshake.js'
 import type { HostSurroundings, PluginHost } from './host/host.js'
 import { createInlineHost } from './host/inline.js'
+import { callImplementation } from './host/services.js'
 import { createThreadHost } from './host/thread.js'
 import { pluginLog } from './logger.js'
 import { createPluginMetrics, metricPrefix } from './plugin-metrics.js'
@@ -15,6 +16,8 @@ export interface PluginsAround {
   readonly dataDir: string
   readonly logger: Logger
   readonly metrics: MetricsRegistry
+  /** By name: services that the worker itself provides. */
+  readonly builtIn: ReadonlyMap<string, unknown>
 }
 
 /** Gives each plugin its host and connects services across hosts. Nothing is set up yet. */
@@ -23,8 +26,10 @@ export function hostPlugins(
   around: PluginsAround,
 ): readonly HostedPlugin[] {
   const providers = new Map<string, PluginHost>()
-  const provided = new Set(checked.flatMap(({ plugin }) => plugin.provides.map(({ token }) => token.service)))
+  const byPlugins = checked.flatMap(({ plugin }) => plugin.provides.map(({ token }) => token.service))
+  const provided = new Set([...around.builtIn.keys(), ...byPlugins])
   const callService: HostSurroundings['callService'] = async (service, method, args) => {
+    if (around.builtIn.has(service)) return callImplementation(around.builtIn, service, method, args)
     const provider = providers.get(service)
     if (!provider) throw new WorkerError('service_unavailable', `nobody provides the service ${service}`)
     return provider.call(service, method, args)

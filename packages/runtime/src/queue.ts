@@ -116,9 +116,12 @@ export interface QueueDriver {
 
   /**
    * `[Q5.5]` Deletes final tasks past their retention, at most `limit` of them, oldest first; nothing that is not final is ever pruned.
-   * `[Q12.2]` Ends by its deadline. Answers how many went.
+   * `[Q12.2]` Ends by its deadline. Answers how many went. `[Q5.6]` With `dryRun` nothing goes, and it answers how many would.
    */
-  prune(policy: Retention, options: { readonly limit: number; readonly deadlineMs: number }): Promise<number>
+  prune(
+    policy: Retention,
+    options: { readonly limit: number; readonly deadlineMs: number; readonly dryRun?: boolean },
+  ): Promise<number>
 
   /** Calls the listener when something happened that this owner should look at. Answers the way to stop listening. */
   onWake(listener: (wake: Wake) => void): () => void

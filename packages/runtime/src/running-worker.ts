@@ -16,6 +16,7 @@ import { repeat } from './repeat.js'
 import type { DeliveryEnd, DeliverySurroundings } from './run-delivery.js'
 import { sampleQueue } from './sample-queue.js'
 import { shutDown, type StopOutcome } from './shutdown.js'
+import { createTaskStore, taskStore } from './task-store.js'
 import { childTaskId } from './submit.js'
 import { createWaits, type Waits } from './wait.js'
 import type { Settings } from './worker-options.js'
@@ -51,6 +52,7 @@ export async function startWorker(settings: Settings): Promise<RunningWorker> {
     dataDir: settings.dataDir,
     logger,
     metrics: settings.registry,
+    builtIn: new Map([[taskStore.service, createTaskStore(queue, clock)]]),
   })
   await openAll(settings, {
     keeper,

@@ -11,6 +11,7 @@ import {
   type Plugin,
 } from '../src/plugin.js'
 import { newestVersion, payloadSchemas } from '../src/payload-versions.js'
+import { taskStore } from '../src/task-store.js'
 
 type Spec = HandlerSpec<PayloadSpec, z.ZodType, unknown, unknown>
 
@@ -228,6 +229,12 @@ test('refuses a host that there is not', () => {
 })
 
 // ── services ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+test('refuses a plugin that provides a service of the worker itself, and lets plugins use it', () => {
+  expect(faultsOf([plugin({ name: 'a', uses: { tasks: taskStore } })])).toEqual([])
+  const faults = faultsOf([plugin({ name: 'b', provides: [taskStore.service] })])
+  expect(faults).toMatchObject([{ path: `b.provides.${taskStore.service}` }])
+})
 
 test('refuses a used service that nobody provides, unless it is optional', () => {
   expect(faultOf([plugin({ uses: { e: defineService('embedder') } })])).toMatchObject({

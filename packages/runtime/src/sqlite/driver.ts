@@ -54,14 +54,14 @@ export function sqliteQueue(options: SqliteQueueOptions): QueueDriver {
     }
   }
 
-  const prune: QueueDriver['prune'] = async (given, { limit, deadlineMs }) => {
+  const prune: QueueDriver['prune'] = async (given, { limit, deadlineMs, dryRun = false }) => {
     const policy = { succeeded: finite(given.succeeded), failed: finite(given.failed) }
     const end = context!.clock.monotonic() + deadlineMs
     let pruned = 0
     for (;;) {
-      const slice = await call<number>((ref) => ({ op: 'prune', ref, policy, limit: limit - pruned }))
+      const slice = await call<number>((ref) => ({ op: 'prune', ref, policy, limit: limit - pruned, dryRun }))
       pruned += slice
-      if (slice === 0 || pruned >= limit || context!.clock.monotonic() >= end) return pruned
+      if (dryRun || slice === 0 || pruned >= limit || context!.clock.monotonic() >= end) return pruned
     }
   }
 

@@ -24,7 +24,13 @@ export type Op =
   | { readonly op: 'replay'; readonly ref: number; readonly id: string }
   | { readonly op: 'pause'; readonly ref: number; readonly type: string }
   | { readonly op: 'resume'; readonly ref: number; readonly type: string }
-  | { readonly op: 'prune'; readonly ref: number; readonly policy: Retention; readonly limit: number }
+  | {
+      readonly op: 'prune'
+      readonly ref: number
+      readonly policy: Retention
+      readonly limit: number
+      readonly dryRun: boolean
+    }
   | { readonly op: 'get'; readonly ref: number; readonly id: string }
   | { readonly op: 'list'; readonly ref: number; readonly filter: ListFilter }
   | { readonly op: 'counts'; readonly ref: number }

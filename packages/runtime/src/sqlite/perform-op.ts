@@ -60,7 +60,7 @@ export function writeOp(
       return store[op.op](op.type)
     case 'prune':
       crashPoint('in_prune')
-      return store.prune(op.policy, op.limit)
+      return op.dryRun ? store.countExpendable(op.policy, op.limit) : store.prune(op.policy, op.limit)
   }
 }
 

@@ -32,6 +32,11 @@ export function createTend(base: StoreBase) {
     `SELECT seq, type, version, status, finished_at FROM tasks INDEXED BY tasks_final WHERE finished_at IS NOT NULL AND status = ?
      ORDER BY finished_at, seq LIMIT ?`,
   )
+  const endedBefore = prepareArrays(
+    db,
+    `SELECT count(*) FROM (SELECT 1 FROM tasks INDEXED BY tasks_final
+     WHERE finished_at IS NOT NULL AND status = ? AND finished_at < ? LIMIT ?)`,
+  )
   const countOf = prepareArrays(db, 'SELECT coalesce(sum(n), 0) FROM counts WHERE status = ?')
   const removals = ['tasks', 'bodies', 'reports'].map((table) =>
     db.prepare(`DELETE FROM ${table} WHERE seq = ?`),
@@ -45,9 +50,23 @@ export function createTend(base: StoreBase) {
     tally.move(type, version, status, null)
   }
 
+  function storedOf(statuses: readonly TaskStatus[]): number {
+    return statuses.reduce((sum, status) => sum + Number(asArray(countOf.get(status))[0]), 0)
+  }
+
+  /** The old and the surplus both begin with the oldest: the longer of the two is all. */
+  function countPast(statuses: readonly TaskStatus[], keep: Retention['succeeded'], limit: number): number {
+    const cutoff = clock.wall() - keep.maxAgeMs
+    const old = statuses.map((status) => Number(asArray(endedBefore.get(status, cutoff, limit))[0]))
+    return Math.max(
+      old.reduce((sum, each) => sum + each, 0),
+      storedOf(statuses) - keep.maxCount,
+    )
+  }
+
   /** The oldest of these statuses that are past their age, or beyond their number together; at most `limit`. */
   function expendable(statuses: readonly TaskStatus[], keep: Retention['succeeded'], limit: number): Final[] {
-    const stored = statuses.reduce((sum, status) => sum + Number(asArray(countOf.get(status))[0]), 0)
+    const stored = storedOf(statuses)
     const cutoff = clock.wall() - keep.maxAgeMs
     const candidates = statuses.flatMap((status) => oldest.all(status, limit).map(finalOf))
     return candidates
@@ -95,6 +114,11 @@ export function createTend(base: StoreBase) {
       const chosen = [...succeeded, ...failed].toSorted(byEnd).slice(0, most)
       for (const task of chosen) remove(task)
       return chosen.length
+    },
+    /** How many `prune` would delete in all, up to `limit`. */
+    countExpendable(policy: Retention, limit: number): number {
+      const succeeded = countPast(['succeeded'], policy.succeeded, limit)
+      return Math.min(limit, succeeded + countPast(['failed', 'cancelled'], policy.failed, limit))
     },
     forgetOldKeys: () => Number(forgetKeys.run(clock.wall()).changes),
   }

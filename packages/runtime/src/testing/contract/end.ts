@@ -1,5 +1,5 @@
 import { expect } from 'vitest'
-import type { QueueDriver } from '../../queue.js'
+import type { QueueDriver, Retention } from '../../queue.js'
 import { ERROR, HOUR, KEEP_ALL, wants, type ContractTest, type Scene } from '../scene.js'
 import type { Settlement } from '../../task.js'
 import type { TestOwner } from '../queue-fixture.js'
@@ -90,6 +90,23 @@ export const END_TESTS: readonly ContractTest[] = [
       expect(await remaining(one, ids)).toEqual(ids.slice(2))
       expect(await one.driver.prune(policy, PATIENT)).toBe(3)
       expect(await one.driver.prune(policy, PATIENT)).toBe(0)
+    },
+  },
+  {
+    title: '[Q5.6] a dry run answers how many would be deleted, and deletes nothing',
+    run: async (scene) => {
+      const one = await scene.owner()
+      const old = await endedInTurn(scene, one, FAILED, SUCCEEDED, CANCELLED)
+      scene.time.stepWall(HOUR)
+      const ids = [...old, ...(await endedInTurn(scene, one, SUCCEEDED, FAILED, SUCCEEDED))]
+      const dry = async (keep: Retention['failed'], limit = 10) =>
+        one.driver.prune({ succeeded: keep, failed: keep }, { ...PATIENT, limit, dryRun: true })
+      expect(await dry({ maxAgeMs: HOUR / 2, maxCount: Infinity })).toBe(3)
+      expect(await dry({ maxAgeMs: Infinity, maxCount: 1 })).toBe(4)
+      expect(await dry({ maxAgeMs: HOUR / 2, maxCount: 0 })).toBe(6)
+      expect(await dry({ maxAgeMs: 0, maxCount: 0 }, 5)).toBe(5)
+      expect(await dry({ maxAgeMs: Infinity, maxCount: Infinity })).toBe(0)
+      expect(await remaining(one, ids)).toEqual(ids)
     },
   },
   {
