@@ -45,15 +45,19 @@ export async function openJournal(
   const candidates = [marked === null ? null : (JSON.parse(marked) as Checkpoint), left]
   const usable = candidates.filter((one) => one !== null).filter((one) => one.source === source)
   const [first, second] = usable
+  let mayHaveMark = marked !== null
   return {
     // where both stand at one position, the mark knows more
     found: first !== undefined && second !== undefined && second.next > first.next ? second : (first ?? null),
-    mark: (after) => ({ mark: { task, value: (answer) => JSON.stringify(after(answer)) } }),
+    mark(after) {
+      mayHaveMark = true
+      return { mark: { task, value: (answer) => JSON.stringify(after(answer)) } }
+    },
     save: async (checkpoint) => {
       if (!dryRun) await context.checkpoint.set(checkpoint)
     },
     end: async () => {
-      if (!dryRun && store.capabilities.marks) await store.dropMark(task)
+      if (!dryRun && mayHaveMark && store.capabilities.marks) await store.dropMark(task)
     },
   }
 }

@@ -48,6 +48,12 @@ test.for([
   expect(lines.slice(first, first + rows.length + 1)).toEqual([...rows, ''])
 })
 
+test("the README's configuration has options that the plugin takes", async () => {
+  const [, json = ''] = /```json\n([^]*?)```/.exec(await readme()) ?? []
+  const { plugins } = JSON.parse(json) as { plugins: { options: unknown }[] }
+  expect(optionsSchema.safeParse(plugins[0]?.options).success).toBe(true)
+})
+
 test('the README names each field of the payload and each operation, and no others', async () => {
   const text = await readme()
   const branches = jsonSchema(payloadSchema).oneOf ?? []

@@ -1,9 +1,9 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { NonRetryableError } from '@mcp-worker/runtime'
 import type { Build, BuildWrite, GenerationSpec, WriteAnswer } from '../store.js'
-import type { DocumentRows } from './document-rows.js'
+import type { DocumentFields, DocumentRows } from './document-rows.js'
 import { createCounts, type Generation, type Generations } from './generations.js'
-import { numberIn, numberOrNullIn, textIn, textOrNullIn } from './rows.js'
+import { numberIn, numberOrNullIn, type Row, textIn, textOrNullIn } from './rows.js'
 
 interface Tables {
   readonly generations: Generations
@@ -40,14 +40,7 @@ export function createBuild(db: DatabaseSync, { generations, rows }: Tables) {
           continue
         }
         rows.dropById(building.key, document.id, counts)
-        const fields = {
-          id: document.id,
-          sourceId: textOrNullIn(row, 'source_id'),
-          version: numberOrNullIn(row, 'version'),
-          revision: numberIn(row, 'revision'),
-          metadata: textIn(row, 'metadata'),
-        }
-        rows.insert(building.key, fields, document, counts)
+        rows.insert(building.key, fieldsOf(document.id, row), document, counts)
       }
       generations.count(building.key, counts)
       return { stale, gone: false }
@@ -62,6 +55,17 @@ export function createBuild(db: DatabaseSync, { generations, rows }: Tables) {
       generations.setState(building.key, 'current')
       return 'promoted'
     },
+  }
+}
+
+/** What a copy has of its original. */
+function fieldsOf(id: string, row: Row): DocumentFields {
+  return {
+    id,
+    sourceId: textOrNullIn(row, 'source_id'),
+    version: numberOrNullIn(row, 'version'),
+    revision: numberIn(row, 'revision'),
+    metadata: textIn(row, 'metadata'),
   }
 }
 

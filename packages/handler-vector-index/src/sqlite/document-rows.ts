@@ -11,19 +11,7 @@ export type DocumentRows = ReturnType<typeof createDocumentRows>
 
 /** Rows of `documents` and `chunks`, written together. Every call runs within a write transaction of its caller. */
 export function createDocumentRows(db: DatabaseSync) {
-  const find = db.prepare('SELECT key, revision, chunks FROM documents WHERE generation = ? AND id = ?')
-  const insert = db.prepare(
-    `INSERT INTO documents (generation, id, source_id, version, revision, content_hash, joints, chunks, metadata, updated_at)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-  )
-  const touch = db.prepare(
-    'UPDATE documents SET source_id = ?, version = ?, revision = ?, metadata = ?, updated_at = ? WHERE key = ?',
-  )
-  const insertChunk = db.prepare(
-    'INSERT INTO chunks (generation, document, ordinal, text, vector, checksum) VALUES (?, ?, ?, ?, ?, ?)',
-  )
-  const dropDocument = db.prepare('DELETE FROM documents WHERE key = ?')
-  const dropChunks = db.prepare('DELETE FROM chunks WHERE generation = ? AND document = ?')
+  const { find, insert, touch, insertChunk, dropDocument, dropChunks } = prepareStatements(db)
 
   function drop(generation: number, key: number, counts: Counts): void {
     dropDocument.run(key)
@@ -59,5 +47,23 @@ export function createDocumentRows(db: DatabaseSync) {
     touch(key: number, { sourceId, version, revision, metadata }: Omit<DocumentFields, 'id'>): void {
       touch.run(sourceId, version, revision, metadata, Date.now(), key)
     },
+  }
+}
+
+function prepareStatements(db: DatabaseSync) {
+  return {
+    find: db.prepare('SELECT key, revision, chunks FROM documents WHERE generation = ? AND id = ?'),
+    insert: db.prepare(
+      `INSERT INTO documents (generation, id, source_id, version, revision, content_hash, joints, chunks, metadata, updated_at)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    ),
+    touch: db.prepare(
+      'UPDATE documents SET source_id = ?, version = ?, revision = ?, metadata = ?, updated_at = ? WHERE key = ?',
+    ),
+    insertChunk: db.prepare(
+      'INSERT INTO chunks (generation, document, ordinal, text, vector, checksum) VALUES (?, ?, ?, ?, ?, ?)',
+    ),
+    dropDocument: db.prepare('DELETE FROM documents WHERE key = ?'),
+    dropChunks: db.prepare('DELETE FROM chunks WHERE generation = ? AND document = ?'),
   }
 }
