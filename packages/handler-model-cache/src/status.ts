@@ -105,7 +105,7 @@ function sayWhy({ policy, candidates, neededBytes, reason, forModel }: EvictionC
   const sum = (key: 'bytes' | 'cost') => chosen.reduce((total, one) => total + one[key], 0)
   const cause =
     reason === 'memory' ? 'memory ran out while it was loaded' : 'it did not fit beside the others'
-  return `${forModel}: ${cause}. Of ${candidates.length} that could go ${chosen.length} went: ${WHY[policy]}. Needed ${neededBytes} bytes, freed ${sum('bytes')} at a cost of ${rounded(sum('cost'))}.`
+  return `${forModel}: ${cause}. Of ${candidates.length} that could go ${chosen.length} went: ${WHY[policy]}. Needed ${neededBytes} bytes, freed ${sum('bytes')} at a cost of ${Number(sum('cost').toPrecision(3))}.`
 }
 
 function seconds(ms: number): number {

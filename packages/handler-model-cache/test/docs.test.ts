@@ -55,6 +55,14 @@ test('the README has every error with its kind', () => {
     expect(rowOf(code)?.[2], code).toBe(isRetryableCode(code) ? 'retryable' : 'permanent')
 })
 
+test('the guide and its alerts name metrics that exist', async () => {
+  const guide = await readFile(new URL('../../../docs/guides/warm-models.md', import.meta.url), 'utf8')
+  const named = [...guide.matchAll(/mcp_worker_model_cache_([a-z_]+)/g)].map(([, name]) => name)
+  const known = rows.map(([, first = '']) => first.replaceAll(/`|\{.*/g, ''))
+  expect(named.length).toBeGreaterThan(5)
+  for (const name of named) expect(known).toContain(name)
+})
+
 test('the README has every metric with its labels and its help', () => {
   const specs: InstrumentSpec<string>[] = []
   const note = (spec: InstrumentSpec<string>) => void specs.push(spec)
