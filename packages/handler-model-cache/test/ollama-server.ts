@@ -70,7 +70,7 @@ export async function startOllamaServer(models: readonly OllamaModel[]): Promise
   const received: Received[] = []
   const faults: Fault[] = []
   const loaded = new Set<string>()
-  let holds = 0
+  const holds = { count: 0 }
   let released = false
 
   const find = (name: unknown): OllamaModel | undefined => {
@@ -78,7 +78,7 @@ export async function startOllamaServer(models: readonly OllamaModel[]): Promise
     return models.find((model) => model.name === asked || model.name === `${asked}:latest`)
   }
   const hold = async (response: ServerResponse, goesOn: boolean): Promise<'go on' | 'given up'> => {
-    holds += 1
+    holds.count += 1
     events.emit('held')
     const hungUp = once(response, 'close').then(() => {
       if (!response.writableEnded) events.emit('hung up')
@@ -178,7 +178,7 @@ export async function startOllamaServer(models: readonly OllamaModel[]): Promise
     heldBytes: () =>
       models.filter(({ name }) => loaded.has(name)).reduce((sum, { memory }) => sum + memory, 0),
     async held(count) {
-      while (holds < count) await once(events, 'held')
+      for (; holds.count < count;) await once(events, 'held')
     },
     release() {
       released = true
@@ -208,7 +208,7 @@ const modelInfo = {
 export const embeddingDimension = 8
 
 /** Not of unit length, and another for texts that differ in their letters. */
-export function embeddingOf(input: string): number[] {
+function embeddingOf(input: string): number[] {
   return Array.from({ length: embeddingDimension }, (_, d) => {
     let sum = d + 1
     for (let index = d; index < input.length; index += embeddingDimension) sum += input.charCodeAt(index)

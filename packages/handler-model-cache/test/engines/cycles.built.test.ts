@@ -28,7 +28,7 @@ async function cycle(engine: ModelEngine, modelId: string): Promise<void> {
 
 test(
   'takes within 10 % of the start after 200 loads and unloads by each engine that loads here',
-  { timeout: 300_000 },
+  { timeout: 600_000 },
   async () => {
     const root = await modelFolder()
     await putRealModels(root)

@@ -43,7 +43,7 @@ test('gives in its thread the same vectors as in this one', async () => {
 
 test('embeds several calls at the same time, each with its own answer', async () => {
   const { embedder } = await open().load(modelRef('builtin'), loadOptions())
-  const calls = Array.from({ length: 20 }, (_, index) => embedder?.embed([`text ${index}`]))
+  const calls = Array.from({ length: 20 }, async (_, index) => embedder?.embed([`text ${index}`]))
   const answers = await Promise.all(calls)
   expect(new Set(answers.map(String)).size).toBe(20)
 })

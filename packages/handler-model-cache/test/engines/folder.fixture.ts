@@ -1,7 +1,7 @@
 import { copyFile, link, mkdtemp, rm } from 'node:fs/promises'
-import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { afterAll, onTestFinished } from 'vitest'
 
 /** A folder for models of the test's own, gone after it. */
@@ -13,7 +13,7 @@ export async function modelFolder(): Promise<string> {
 
 /** Puts the real models there that @ricky0123/vad-web ships: `small.onnx` (1.8 MB) and `other.onnx` (2.3 MB), voice detection by Silero. */
 export async function putRealModels(folder: string): Promise<void> {
-  const assets = dirname(createRequire(import.meta.url).resolve('@ricky0123/vad-web'))
+  const assets = dirname(fileURLToPath(import.meta.resolve('@ricky0123/vad-web')))
   await copyFile(join(assets, 'silero_vad_legacy.onnx'), join(folder, 'small.onnx'))
   await copyFile(join(assets, 'silero_vad_v5.onnx'), join(folder, 'other.onnx'))
 }

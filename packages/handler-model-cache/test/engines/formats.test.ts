@@ -1,6 +1,6 @@
 import { closeSync, ftruncateSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { checkFormat, type FormatReport } from '../../src/engines/formats/model-format.js'
 import { FaultError } from '../../src/engines/host/engine-fault.js'

@@ -1,10 +1,10 @@
 /** As much of the protobuf encoding as a model file takes. Source: protobuf.dev/programming-guides/encoding. */
-export function varint(value: number): Buffer {
-  const bytes: number[] = []
+function varint(value: number): Buffer {
+  const encoded: number[] = []
   let rest = BigInt(value)
-  for (; rest > 127n; rest >>= 7n) bytes.push(Number(rest & 127n) | 128)
-  bytes.push(Number(rest))
-  return Buffer.from(bytes)
+  for (; rest > 127n; rest >>= 7n) encoded.push(Number(rest & 127n) | 128)
+  encoded.push(Number(rest))
+  return Buffer.from(encoded)
 }
 
 export function whole(field: number, value: number): Buffer {
