@@ -32,6 +32,7 @@ export async function makeCacheWorker(options: z.input<typeof optionsSchema> = {
   const worker = createWorker({
     plugins: [modelCache({ ollama: { url: server.url, watchInterval: '20ms' }, ...options })],
     queue: memoryQueue(),
+    concurrency: 100,
     dataDir,
     logger: createLogger({ destination: { write: (line: string) => void lines.push(line) } }),
   })
