@@ -1,6 +1,7 @@
 import type { Budget, Truncation } from './budget.js'
 import { type Decision, type EntryRules, type SkipReason, decideAge, decideEntry } from './decide-entry.js'
 import { inFlight } from './in-flight.js'
+import { asFault, lookAll } from './look-all.js'
 import { type Folder, type Look, isSame, systemCode } from './folder.js'
 import { type ByteString, pathText } from './names.js'
 import type { Level, Position } from './position.js'
@@ -108,7 +109,7 @@ async function walkBatch(
   resume: Position,
 ): Promise<Truncation | null> {
   const { spec } = walking
-  const looks = await inFlight(spec.concurrency, names, (name) => folder.look(name).catch(asFault))
+  const looks = await lookAll(folder, names, spec.concurrency)
   const run = createRun(spec, folder, level)
   for (const [i, name] of names.entries()) {
     const look = looks[i] ?? null
@@ -130,10 +131,6 @@ async function walkBatch(
   }
   await run.flush()
   return null
-}
-
-function asFault(error: unknown): { readonly fault: string } {
-  return { fault: systemCode(error) }
 }
 
 interface Entry {
