@@ -6,21 +6,20 @@ import { openDatabase } from './database.js'
 
 const database = await openDatabase(openPgvectorStore)
 const schema = `test_contract_${process.pid}`
+const url = database?.server.url ?? 'postgres://none'
+const store = await openPgvectorStore({ url, schema })
 
-async function emptySchema(url: string): Promise<void> {
+async function emptySchema(): Promise<void> {
   const client = new Client({ connectionString: url })
   await client.connect()
   await client.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`)
   await client.end()
 }
 
-if (database === null) describe.skip('pgvector')
-else {
-  const { url } = database.server
-  const store = await openPgvectorStore({ url, schema })
+describe.skipIf(database === null)('pgvector', () => {
   afterAll(async () => {
     await store.close()
-    await emptySchema(url)
+    await emptySchema()
   })
-  testContract({ options: { engine: 'pgvector', url, schema }, store, empty: () => emptySchema(url) })
-}
+  testContract({ options: { engine: 'pgvector', url, schema }, store, empty: emptySchema })
+})

@@ -1,6 +1,7 @@
 import { describe } from 'vitest'
 import type { StoreCapabilities } from '../../src/store.js'
 import { testVectorStore } from '../store-suite.js'
+import { testExactness } from '../engine-exactness.js'
 import { openDatabase } from './database.js'
 
 const CAPABILITIES: StoreCapabilities = {
@@ -17,6 +18,7 @@ const database = await openDatabase()
 
 describe.skipIf(database === null)('PostgreSQL', () => {
   if (database === null) return
+  testExactness('pgvector', async () => (await database.openPlace()).store)
   testVectorStore('pgvector', () => database.openPlace(), CAPABILITIES)
   testVectorStore('pgvector with an HNSW index', () => database.openPlace({ index: 'hnsw' }), {
     ...CAPABILITIES,

@@ -1,5 +1,6 @@
 import type { StoreCapabilities } from '../../src/store.js'
 import { testVectorStore } from '../store-suite.js'
+import { testExactness } from '../engine-exactness.js'
 import { openQdrantPlace } from './place.js'
 
 const CAPABILITIES: StoreCapabilities = {
@@ -12,6 +13,7 @@ const CAPABILITIES: StoreCapabilities = {
   exactVectors: true,
 }
 
+testExactness('qdrant', async () => (await openQdrantPlace()).store)
 testVectorStore('qdrant', () => openQdrantPlace(), CAPABILITIES)
 testVectorStore('qdrant with its index', () => openQdrantPlace({ index: 'hnsw' }), {
   ...CAPABILITIES,
