@@ -51,7 +51,8 @@ try {
   expectEqual('vector_index', [inserted, hits[0]?.text.slice(0, 12)], [2, 'Share prices'])
   const { outcome } = await result('model_cache', { model_id: 'builtin' })
   const { models } = await worker.query('model_cache_status', {})
-  expectEqual('model_cache', [outcome, models[0]?.state], ['loaded', 'ready'])
+  // a hit: vector_index took the same embedder from it
+  expectEqual('model_cache', [outcome, models[0]?.state], ['hit', 'ready'])
   await result('data_cleanup', { target: 'temp_files', older_than: '24h', basis: 'mtime' })
   expectEqual(
     'data_cleanup',
