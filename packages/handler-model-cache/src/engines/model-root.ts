@@ -1,5 +1,5 @@
 import { realpath, stat } from 'node:fs/promises'
-import { join, relative, sep } from 'node:path'
+import { basename, join, relative, sep } from 'node:path'
 import type { ModelRef } from '../engine.js'
 import { ModelError } from '../errors.js'
 
@@ -25,11 +25,27 @@ export async function resolveModelFile(root: string, modelId: string): Promise<M
   const parts = modelId.split('/')
   if (parts.some((part) => part === '' || part === '.' || part === '..' || /[\0\\]/.test(part))) refuse()
   const folder = await realpath(root).catch(refuse)
-  const path = join(folder, ...parts)
-  const realPath = await realpath(path).catch(refuse)
-  if (!isBelow(folder, realPath)) refuse()
-  const file = await stat(realPath).catch(refuse)
-  if (!file.isFile()) refuse()
+  return fileBelow(folder, join(folder, ...parts)).catch(refuse)
+}
+
+/** The files that hold the weights of a model, named by the model itself: they too must end below the folder. MODEL_NOT_FOUND. */
+export async function resolveWeights(root: string, paths: readonly string[]): Promise<readonly ModelFile[]> {
+  const folder = await realpath(root)
+  return Promise.all(
+    paths.map((path) =>
+      fileBelow(folder, path).catch((cause: unknown) => {
+        const problem = `expected the weights ${JSON.stringify(basename(path))} below the models' folder, got none`
+        throw new ModelError('MODEL_NOT_FOUND', problem, { cause })
+      }),
+    ),
+  )
+}
+
+async function fileBelow(folder: string, path: string): Promise<ModelFile> {
+  const realPath = await realpath(path)
+  if (!isBelow(folder, realPath)) throw new Error('it leads out of the folder')
+  const file = await stat(realPath)
+  if (!file.isFile()) throw new Error('it is no regular file')
   return { path, realPath }
 }
 

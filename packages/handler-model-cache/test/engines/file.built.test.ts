@@ -1,6 +1,12 @@
 import { appendFile, mkdir, rename, rm, symlink, truncate, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { createFileEngine, fileEngineOptions, type LoadedModel } from '@mcp-worker/handler-model-cache'
+import {
+  createFileEngine,
+  createOnnxEngine,
+  fileEngineOptions,
+  type LoadedModel,
+  onnxEngineOptions,
+} from '@mcp-worker/handler-model-cache'
 import { expect, onTestFinished, test } from 'vitest'
 import { loadOptions, modelRef } from '../engine-suite.js'
 import { onnxWithExternalWeights } from '../models/write-onnx.js'
@@ -134,6 +140,21 @@ test('reads the weights that an ONNX model keeps in other files, and watches the
   const gone = goneOf(loaded)
   await rm(join(root, 'weights.bin'))
   expect(await gone).toMatchObject({ code: 'MODEL_GONE' })
+})
+
+test('does not follow the weights of a model out of its folder', async () => {
+  const { root, engine } = await openFile()
+  const outside = await modelFolder()
+  await writeFile(join(outside, 'secret.bin'), Buffer.alloc(8192))
+  await symlink(join(outside, 'secret.bin'), join(root, 'weights.bin'))
+  await writeFile(join(root, 'model.onnx'), onnxWithExternalWeights('weights.bin', 8192))
+  const onnx = createOnnxEngine(onnxEngineOptions.parse({ root }))
+  onTestFinished(() => onnx.close())
+  for (const asked of [engine, onnx]) {
+    await expect(asked.estimate(modelRef('model.onnx'), never)).rejects.toMatchObject({
+      code: 'MODEL_NOT_FOUND',
+    })
+  }
 })
 
 test('takes a digest in capitals for what it is', async () => {

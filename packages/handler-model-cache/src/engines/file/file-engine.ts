@@ -1,6 +1,5 @@
-import { realpath } from 'node:fs/promises'
 import type { LoadedModel, LoadOptions, ModelEngine, ModelRef } from '../../engine.js'
-import { type ModelFile, refuseRevision, resolveModelFile } from '../model-root.js'
+import { type ModelFile, refuseRevision, resolveModelFile, resolveWeights } from '../model-root.js'
 import { createFileReader } from '../reader/reader.js'
 import { createLoadedFile, type FilePart } from './loaded-file.js'
 import type { FileEngineOptions } from './options.js'
@@ -18,9 +17,10 @@ export function createFileEngine({ root, watchInterval: watchIntervalMs }: FileE
     refuseRevision(model)
     const file = await resolveModelFile(root, model.modelId)
     const report = await reader.inspect({ file, name: model.modelId, digest }, { signal })
-    const weights = report.externals.map(async ({ path }) => ({ path, realPath: await realpath(path) }))
+    const paths = report.externals.map(({ path }) => path)
+    const weights = await resolveWeights(root, paths)
     const bytes = report.externals.reduce((sum, external) => sum + external.bytes, report.bytes)
-    return { files: [file, ...(await Promise.all(weights))], bytes, digest: report.digest }
+    return { files: [file, ...weights], bytes, digest: report.digest }
   }
 
   async function readParts(

@@ -2,7 +2,7 @@ import type { LoadedModel, LoadOptions, ModelEngine, ModelRef } from '../../engi
 import { ModelError } from '../../errors.js'
 import { startChild } from '../host/child.js'
 import { type Host, loadErrorOf } from '../host/host.js'
-import { refuseRevision, resolveModelFile } from '../model-root.js'
+import { refuseRevision, resolveModelFile, resolveWeights } from '../model-root.js'
 import { createFileReader } from '../reader/reader.js'
 import { currentIdentity } from '../reader/watch-file.js'
 import { timeRuns } from '../warmup-times.js'
@@ -38,6 +38,8 @@ export function createOnnxEngine({ root, threads, providers }: OnnxEngineOptions
       const problem = `expected an ONNX model (a file named *.onnx) for ${JSON.stringify(model.modelId)}, got ${report.format}`
       throw new ModelError('MODEL_UNSUPPORTED', problem)
     }
+    const paths = report.externals.map((external) => external.path)
+    await resolveWeights(root, paths)
     const bytes = report.externals.reduce((sum, external) => sum + external.bytes, report.bytes)
     return { path: file.path, bytes, digest: report.digest, identity: report.identity }
   }
