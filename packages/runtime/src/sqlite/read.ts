@@ -3,96 +3,90 @@ import type { ListFilter, QueueCounts, TaskPage } from '../queue.js'
 import type { FailureReason, LogLine, Task, TaskStatus } from '../task.js'
 import { asArray, prepareArrays, type StoreBase } from './base.js'
 
-/** In the order of `readTask`. Tables: tasks AS t, bodies AS b, reports AS r (left joined). */
-export const TASK_COLUMNS = `
-  t.id, t.type, t.version, b.payload, t.priority, t.run_at, t.max_attempts, t.timeout_ms, t.expires_at, t.attempts, t.crashes, t.releases,
-  t.snoozes, t.deliveries, t.status, t.cancel_requested, r.done, r.total, r.note, t.result, t.error_code, t.error_message,
-  t.failure_reason, r.log, t.created_at, t.started_at, t.finished_at`
+/** What a task is read from, in the order of a row. Tables: tasks AS t, bodies AS b, reports AS r (left joined). */
+const COLUMNS = [
+  't.id',
+  't.type',
+  't.version',
+  'b.payload',
+  't.priority',
+  't.run_at',
+  't.max_attempts',
+  't.timeout_ms',
+  't.expires_at',
+  't.attempts',
+  't.crashes',
+  't.releases',
+  't.snoozes',
+  't.deliveries',
+  't.status',
+  't.cancel_requested',
+  'r.done',
+  'r.total',
+  'r.note',
+  't.result',
+  't.error_code',
+  't.error_message',
+  't.failure_reason',
+  'r.log',
+  't.created_at',
+  't.started_at',
+  't.finished_at',
+] as const
 
-/** Where in TASK_COLUMNS what a claim changes or compares stands. */
+export const TASK_COLUMNS = COLUMNS.join(', ')
+
+/** Where in a row what a claim changes or compares stands. */
 export const TASK_COLUMN = {
-  attempts: 9,
-  crashes: 10,
-  deliveries: 13,
-  status: 14,
-  startedAt: 25,
-  length: 27,
+  attempts: COLUMNS.indexOf('t.attempts'),
+  crashes: COLUMNS.indexOf('t.crashes'),
+  deliveries: COLUMNS.indexOf('t.deliveries'),
+  status: COLUMNS.indexOf('t.status'),
+  startedAt: COLUMNS.indexOf('t.started_at'),
+  length: COLUMNS.length,
 } as const
+
+type N = number | null
+type S = string | null
+/** A row's values, in the order of COLUMNS. */
+type Values = readonly [
+  ...identity: [id: string, type: string, version: number, payload: string],
+  ...options: [priority: number, runAt: number, maxAttempts: number, timeoutMs: N, expiresAt: N],
+  ...counters: [attempts: number, crashes: number, releases: number, snoozes: number, deliveries: number],
+  ...state: [status: TaskStatus, cancelRequested: number, done: N, total: N, note: S, result: S],
+  ...error: [code: S, message: string, reason: FailureReason | null, log: S],
+  ...times: [createdAt: number, startedAt: N, finishedAt: N],
+]
 
 /** A row's columns, in the order of TASK_COLUMNS, as a task. */
 export function readTask(row: readonly unknown[]): Task {
-  const [
-    id,
-    type,
-    version,
-    payload,
-    priority,
-    runAt,
-    maxAttempts,
-    timeoutMs,
-    expiresAt,
-    attempts,
-    crashes,
-    releases,
-  ] = row as [
-    string,
-    string,
-    number,
-    string,
-    number,
-    number,
-    number,
-    number | null,
-    number | null,
-    number,
-    number,
-    number,
-  ]
-  const [snoozes, deliveries, status, cancelRequested, done, total, note, result, errorCode, errorMessage] =
-    row.slice(12, 22) as [
-      number,
-      number,
-      TaskStatus,
-      number,
-      number | null,
-      number | null,
-      string | null,
-      string | null,
-      string | null,
-      string,
-    ]
-  const [failureReason, log, createdAt, startedAt, finishedAt] = row.slice(22, 27) as [
-    FailureReason | null,
-    string | null,
-    number,
-    number | null,
-    number | null,
-  ]
+  // by position: taking a row apart by names of its own would list them all once more
+  const v = row as unknown as Values
   return {
-    id,
-    type,
-    version,
-    payload,
-    priority,
-    runAt,
-    maxAttempts,
-    timeoutMs,
-    expiresAt,
-    attempts,
-    crashes,
-    releases,
-    snoozes,
-    deliveries,
-    status,
-    cancelRequested: cancelRequested === 1,
-    progress: done === null ? null : { done, total, note },
-    result,
-    error: errorCode === null ? null : { code: errorCode, message: errorMessage },
-    failureReason,
-    log: log === null ? [] : (JSON.parse(log) as LogLine[]),
-    createdAt,
-    startedAt,
-    finishedAt,
+    id: v[0],
+    type: v[1],
+    version: v[2],
+    payload: v[3],
+    priority: v[4],
+    runAt: v[5],
+    maxAttempts: v[6],
+    timeoutMs: v[7],
+    expiresAt: v[8],
+    attempts: v[9],
+    crashes: v[10],
+    releases: v[11],
+    snoozes: v[12],
+    deliveries: v[13],
+    status: v[14],
+    cancelRequested: v[15] === 1,
+    progress: v[16] === null ? null : { done: v[16], total: v[17], note: v[18] },
+    result: v[19],
+    error: v[20] === null ? null : { code: v[20], message: v[21] },
+    failureReason: v[22],
+    log: v[23] === null ? [] : (JSON.parse(v[23]) as LogLine[]),
+    createdAt: v[24],
+    startedAt: v[25],
+    finishedAt: v[26],
   }
 }
 
