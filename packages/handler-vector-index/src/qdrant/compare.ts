@@ -7,7 +7,7 @@ interface Comparison {
   readonly signal: AbortSignal
   /** Called every few seconds; false: the seal is lost. */
   readonly renew?: () => Promise<boolean>
-  /** Deletes copies of documents that are gone. */
+  /** Deletes slots, and copies of documents that are gone. */
   readonly tidy?: boolean
 }
 
@@ -25,6 +25,7 @@ export async function compareGenerations(
   let renewedAt = performance.now()
   const orphans: Schemas['ExtendedPointId'][] = []
   for await (const original of revisionsOf(engine, current.place, signal)) {
+    if (original.revision === null) continue
     while (copy.done !== true && copy.value.id < original.id) {
       orphans.push(copy.value.id)
       copy = await copies.next()
@@ -44,7 +45,8 @@ export async function compareGenerations(
 
 interface Revision {
   readonly id: Schemas['ExtendedPointId']
-  readonly revision: number
+  /** null: a slot. */
+  readonly revision: number | null
 }
 
 async function* revisionsOf({ call }: Engine, place: string, signal: AbortSignal): AsyncGenerator<Revision> {
@@ -55,7 +57,8 @@ async function* revisionsOf({ call }: Engine, place: string, signal: AbortSignal
         api.scrollPoints({ collection_name: place, limit: PAGE, offset, with_payload: ['revision'] }, init),
       signal,
     )
-    for (const point of page.points) yield { id: point.id, revision: payloadOf<'revision'>(point).revision }
+    for (const point of page.points)
+      yield { id: point.id, revision: payloadOf<'revision'>(point).revision ?? null }
     offset = typeof page.next_page_offset === 'string' ? page.next_page_offset : null
   } while (offset !== null)
 }

@@ -6,7 +6,7 @@ import { compareGenerations } from './compare.js'
 import { ignoreMissing, isNotFound } from './errors.js'
 import { newStamp, pointId } from './ids.js'
 import { countPlace, type Engine, makePlace, pointAlias } from './places.js'
-import { anyOf, contentOf, mustFit, type Payload, payloadOf, pointOf } from './points.js'
+import { anyOf, contentOf, IS_SLOT, mustFit, type Payload, payloadOf, pointOf, type Slot } from './points.js'
 import { getPoints } from './read.js'
 import type { Entry, Generation } from './registry.js'
 
@@ -46,37 +46,83 @@ type CopyAnswer = WriteAnswer & { readonly gone: boolean }
 const GONE: CopyAnswer = { stale: new Set(), gone: true }
 
 /**
- * The order is what makes it safe against one who was stopped in the middle while others finished, promoted and went on: first the copies that are
- * there, then the originals, then the write under the condition that the copies are still those. Whatever was made of a later revision is
- * younger than the first look.
+ * Safe also if it is stopped anywhere, for as long as others need to finish, promote and go on. A copy is written only over the point that was looked
+ * at, and what is looked at was there while the generation was surely being built: a copy that another made, or a slot. Whoever wrote or deleted the
+ * document since has changed the point, and whatever was made of a later revision than the one read here is younger than the look.
  */
 export async function writeCopies(
   engine: Engine,
   batch: BuildWrite,
   signal: AbortSignal,
 ): Promise<CopyAnswer> {
-  const { registry } = engine
-  const entry = await registry.find(batch.collection, signal)
+  const entry = await engine.registry.find(batch.collection, signal)
   const building = entry?.building
   if (!entry?.current || building?.number !== batch.generation) return GONE
   for (const { id, chunks } of batch.documents) mustFit(id, chunks)
   const ids = batch.documents.map(({ id }) => id)
   try {
-    const copies = await getPoints(engine, building.place, ids, ['stamp'], false, signal)
+    const slots = await makeSlots(engine, building.place, ids, signal)
+    if (!(await isBuilding(engine, batch, signal))) {
+      await deleteSlots(engine, building.place, slots, signal)
+      return GONE
+    }
+    const looked = await getPoints(engine, building.place, ids, ['stamp'], false, signal)
     const originals = await getPoints(engine, entry.current.place, ids, ORIGINAL, false, signal)
     const { copyable, stale } = match(batch.documents, originals)
-    const stamps = await sendCopies(engine, building.place, copyable, copies, signal)
-    const now = await registry.waitUnsealed(batch.collection, signal)
-    if (now?.building?.place === building.place) {
-      await touch(engine, now, building, signal)
-      return { stale, gone: false }
-    }
-    await takeBack(engine, building.place, stamps, signal)
-    return GONE
+    await sendCopies(engine, building.place, copyable, looked, signal)
+    const now = await engine.registry.waitUnsealed(batch.collection, signal)
+    if (now?.building?.place !== building.place) return GONE
+    await touch(engine, now, building, signal)
+    return { stale, gone: false }
   } catch (error) {
     if (isNotFound(error)) return GONE
     throw error
   }
+}
+
+async function isBuilding(
+  { registry }: Engine,
+  { collection, generation }: BuildWrite,
+  signal: AbortSignal,
+): Promise<boolean> {
+  return (await registry.find(collection, signal))?.building?.number === generation
+}
+
+/** Answers their stamps. Where a copy or a slot is there already it stays. */
+async function makeSlots(
+  { call }: Engine,
+  place: string,
+  ids: readonly string[],
+  signal: AbortSignal,
+): Promise<readonly number[]> {
+  const slots = ids.map((id) => ({ id, payload: { slot: true, stamp: newStamp() } satisfies Slot }))
+  const points = slots.map(({ id, payload }) => ({ id: pointId(id), vector: {}, payload: { ...payload } }))
+  await call(
+    (api, init) =>
+      api.upsertPoints(
+        { collection_name: place, wait: true, ordering: 'strong', points, update_mode: 'insert_only' },
+        init,
+      ),
+    signal,
+  )
+  return slots.map(({ payload }) => payload.stamp)
+}
+
+/** Of a generation that is not built any more. What was filled since has another stamp. */
+async function deleteSlots(
+  { call }: Engine,
+  place: string,
+  stamps: readonly number[],
+  signal: AbortSignal,
+): Promise<void> {
+  const filter = { must: [IS_SLOT, anyOf('stamp', stamps)] }
+  await ignoreMissing(
+    call(
+      (api, init) =>
+        api.deletePoints({ collection_name: place, wait: true, ordering: 'strong', filter }, init),
+      signal,
+    ),
+  )
 }
 
 type Original = Pick<
@@ -117,45 +163,38 @@ function match(
 /** Components of vectors in one request. */
 const MAX_COMPONENTS = 500_000
 
-/** Answers the stamps that the copies would have. */
 async function sendCopies(
   { call }: Engine,
   place: string,
   copyable: readonly Copyable[],
-  copies: readonly Schemas['Record'][],
+  looked: readonly Schemas['Record'][],
   signal: AbortSignal,
-): Promise<readonly number[]> {
-  const present = new Map(copies.map((copy) => [copy.id, payloadOf<'stamp'>(copy).stamp]))
-  const stamps: number[] = []
+): Promise<void> {
+  const stamps = new Map(looked.map((point) => [point.id, payloadOf<'stamp'>(point).stamp]))
   let rest = [...copyable]
   while (rest.length > 0) {
     const part = firstPortion(rest)
     rest = rest.slice(part.length)
-    const points = part.map(({ document, original }) => {
-      const stamp = newStamp()
-      stamps.push(stamp)
-      return pointOf({ ...original, stamp, ...contentOf(document) }, document.chunks)
-    })
-    const fresh = points.filter(({ id }) => !present.has(id))
-    const again = points.filter(({ id }) => present.has(id))
-    const seen = again.map(({ id }) => present.get(id) ?? 0)
-    const operations = [
-      { upsert: { points: fresh, update_mode: 'insert_only' as const } },
-      {
-        upsert: {
-          points: again,
-          update_mode: 'update_only' as const,
-          update_filter: { must: [anyOf('stamp', seen)] },
-        },
-      },
-    ].filter(({ upsert }) => upsert.points.length > 0)
+    const points = part.map(({ document, original }) =>
+      pointOf({ ...original, stamp: newStamp(), ...contentOf(document) }, document.chunks),
+    )
+    const seen = points.map(({ id }) => stamps.get(id) ?? 0)
     await call(
       (api, init) =>
-        api.batchUpdate({ collection_name: place, wait: true, ordering: 'strong', operations }, init),
+        api.upsertPoints(
+          {
+            collection_name: place,
+            wait: true,
+            ordering: 'strong',
+            points,
+            update_mode: 'update_only',
+            update_filter: { must: [anyOf('stamp', seen)] },
+          },
+          init,
+        ),
       signal,
     )
   }
-  return stamps
 }
 
 function firstPortion(copyable: readonly Copyable[]): readonly Copyable[] {
@@ -165,24 +204,6 @@ function firstPortion(copyable: readonly Copyable[]): readonly Copyable[] {
     return i > 0 && components > MAX_COMPONENTS
   })
   return end === -1 ? copyable : copyable.slice(0, end)
-}
-
-/** A generation that was promoted by another meanwhile must not keep copies of documents that were deleted since. */
-async function takeBack(
-  { call }: Engine,
-  place: string,
-  stamps: readonly number[],
-  signal: AbortSignal,
-): Promise<void> {
-  if (stamps.length === 0) return
-  const filter = { must: [anyOf('stamp', stamps)] }
-  await ignoreMissing(
-    call(
-      (api, init) =>
-        api.deletePoints({ collection_name: place, wait: true, ordering: 'strong', filter }, init),
-      signal,
-    ),
-  )
 }
 
 const TOUCH_AFTER_MS = 3_600_000

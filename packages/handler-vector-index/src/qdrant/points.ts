@@ -28,8 +28,17 @@ export interface Payload {
   readonly chunk_count: number
 }
 
+/** The payload of a point that stands for a document which is still to be copied. It has no vector, and nobody sees it. */
+export interface Slot {
+  readonly slot: true
+  readonly stamp: number
+}
+
+export const IS_SLOT: Condition = { key: 'slot', match: { value: true } }
+
 /** The fields that are asked for in filters; Qdrant in strict mode wants an index for each. */
-export const INDEXED: Readonly<Partial<Record<keyof Payload, 'keyword' | 'integer'>>> = {
+export const INDEXED: Readonly<Partial<Record<keyof Payload | 'slot', 'keyword' | 'integer' | 'bool'>>> = {
+  slot: 'bool',
   source_id: 'keyword',
   facets: 'keyword',
   revision: 'integer',
@@ -119,18 +128,24 @@ export function anyOf(key: keyof Payload, values: readonly string[] | readonly n
 }
 
 export function metadataFilter(filter: MetadataFilter): Filter {
-  return {
-    must: facetConditions(filter).map(({ anyOf: facets, orWithout }): Condition => {
-      const has = anyOf('facets', facets.map(wellFormed))
-      if (orWithout === null) return has
-      const lacks = { must_not: [anyOf('facets', [wellFormed(orWithout)])] }
-      return facets.length === 0 ? lacks : { should: [has, lacks] }
-    }),
-  }
+  return { must: metadataConditions(filter) }
+}
+
+function metadataConditions(filter: MetadataFilter): Condition[] {
+  return facetConditions(filter).map(({ anyOf: facets, orWithout }): Condition => {
+    const has = anyOf('facets', facets.map(wellFormed))
+    if (orWithout === null) return has
+    const lacks = { must_not: [anyOf('facets', [wellFormed(orWithout)])] }
+    return facets.length === 0 ? lacks : { should: [has, lacks] }
+  })
 }
 
 export function targetFilter(which: RemoveTarget['which']): Filter {
-  if ('ids' in which) return { must: [{ has_id: which.ids.map(pointId) }] }
-  if ('sourceIds' in which) return { must: [anyOf('source_id', which.sourceIds.map(wellFormed))] }
-  return 'filter' in which ? metadataFilter(which.filter) : {}
+  return { must: targetConditions(which), must_not: [IS_SLOT] }
+}
+
+function targetConditions(which: RemoveTarget['which']): Condition[] {
+  if ('ids' in which) return [{ has_id: which.ids.map(pointId) }]
+  if ('sourceIds' in which) return [anyOf('source_id', which.sourceIds.map(wellFormed))]
+  return 'filter' in which ? metadataConditions(which.filter) : []
 }

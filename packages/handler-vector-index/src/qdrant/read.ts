@@ -10,7 +10,7 @@ import { wellFormed } from '../well-formed.js'
 import type { Schemas } from './client.js'
 import { pointId } from './ids.js'
 import { countPlace, type Engine, onCurrent } from './places.js'
-import { anyOf, type Payload, payloadOf, toContent, toStored } from './points.js'
+import { anyOf, IS_SLOT, type Payload, payloadOf, toContent, toStored } from './points.js'
 import type { Generation } from './registry.js'
 
 export async function listCollections(engine: Engine): Promise<readonly CollectionInfo[]> {
@@ -91,7 +91,9 @@ function byAskedId<T>(
   return new Map(
     points.flatMap((point): (readonly [string, T])[] => {
       const id = asked.get(point.id)
-      return id === undefined ? [] : [[id, read(point)]]
+      return id === undefined || payloadOf<'revision'>(point).revision === undefined
+        ? []
+        : [[id, read(point)]]
     }),
   )
 }
@@ -113,11 +115,11 @@ export async function listDocuments(engine: Engine, question: ListQuestion): Pro
 }
 
 function scroll({ call }: Engine, place: string, { after, limit, sourceIds }: ListQuestion) {
-  const filter =
-    sourceIds === undefined ? {} : { filter: { must: [anyOf('source_id', sourceIds.map(wellFormed))] } }
+  const must = sourceIds === undefined ? [] : [anyOf('source_id', sourceIds.map(wellFormed))]
+  const filter = { must, must_not: [IS_SLOT] }
   return call((api, init) =>
     api.scrollPoints(
-      { collection_name: place, limit, offset: after, with_payload: [...LISTED], ...filter },
+      { collection_name: place, limit, offset: after, with_payload: [...LISTED], filter },
       init,
     ),
   )

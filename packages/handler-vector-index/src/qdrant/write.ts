@@ -4,7 +4,17 @@ import type { Schemas } from './client.js'
 import { ignoreMissing, isNotFound } from './errors.js'
 import { newStamp, pointId } from './ids.js'
 import { type Engine, makePlace, pointAlias } from './places.js'
-import { anyOf, contentOf, fieldsOf, mustFit, type Payload, payloadOf, pointOf, unchanged } from './points.js'
+import {
+  anyOf,
+  contentOf,
+  fieldsOf,
+  IS_SLOT,
+  mustFit,
+  type Payload,
+  payloadOf,
+  pointOf,
+  unchanged,
+} from './points.js'
 import type { Entry, Generation } from './registry.js'
 
 /** The document with the revision that it will have. */
@@ -130,7 +140,8 @@ function operationsOf(writes: readonly Write[]): Operation[] {
   return [
     ...(inserts.length === 0
       ? []
-      : [{ upsert: { points: inserts.map(toPoint), update_mode: 'insert_only' as const } }]),
+      : // in the place of nothing, or of a slot that nobody filled
+        [{ upsert: { points: inserts.map(toPoint), update_filter: { must: [IS_SLOT] } } }]),
     ...(replaced.length === 0
       ? []
       : [

@@ -155,19 +155,59 @@ test('copies of documents that were deleted meanwhile do not come back with the 
   expect([...(await store.lookup('c', ['a', 'b'])).keys()]).toEqual(['b'])
 })
 
-test('who was stopped while it copied, and goes on after the swap, brings nothing back', async () => {
-  const { store, copy, generation, server } = await openBuilding()
-  const { promise, resolve } = openGate()
-  await copy('b')
-  server.fault({ on: /points\/batch$/, fault: { kind: 'slow', until: promise } })
-  const stopped = copy('a')
-  await expect.poll(() => server.requests.at(-1)).toContain('points/batch')
-  await copy('a')
-  expect(await store.promote('c', generation, { signal })).toBe('promoted')
-  await store.remove({ collection: 'c', which: { ids: ['a'] } }, 10, { signal })
-  resolve()
-  expect(await stopped).toMatchObject({ gone: true })
-  expect([...(await store.lookup('c', ['a', 'b'])).keys()]).toEqual(['b'])
+test.each([
+  ['before it makes room for its copies', 'PUT', 1],
+  ['before it looks at the registry again', 'POST /collections/mcp-worker._registry/points', 2],
+  ['before it looks at the copies', 'POST', 1],
+  ['before it reads the originals', 'POST', 2],
+  ['before it writes its copies', 'PUT', 2],
+])(
+  'who is stopped %s, and goes on after the swap, loses nothing and brings nothing back',
+  async (_, method, nth) => {
+    const { store, copy, generation, server } = await openBuilding()
+    const { promise, resolve } = openGate()
+    await copy('b')
+    const stored = await store.lookup('c', ['a', 'b'])
+    const documents = [...stored].map(([id, { revision }]) => ({ id, seen: revision, ...contentAt(id, [2]) }))
+    const places = /mcp-worker\.c\.\d.*\/points$/
+    const on = method.includes('/') ? new RegExp(`^${method}$`) : new RegExp(`^${method} .*${places.source}`)
+    // the first so many go through
+    for (let i = 1; i < nth; i++) server.fault({ on, fault: { kind: 'slow', until: Promise.resolve() } })
+    server.fault({ on, fault: { kind: 'slow', until: promise } })
+    const from = server.requests.length
+    const stopped = store.writeBuild({ collection: 'c', generation, documents }, { signal })
+    const sent = () =>
+      server.requests.slice(from).filter((request) => on.test(request.replace(/\?.*/, ''))).length
+    await expect.poll(sent).toBe(nth)
+    await copy('a', 'b')
+    expect(await store.promote('c', generation, { signal })).toBe('promoted')
+    await store.remove({ collection: 'c', which: { ids: ['a'] } }, 10, { signal })
+    resolve()
+    expect(await stopped).toMatchObject({ gone: true })
+    expect([...(await store.lookup('c', ['a', 'b'])).keys()]).toEqual(['b'])
+    expect(await store.describe('c')).toMatchObject({ count: 1, chunks: 1, generation })
+    expect(await store.countTargets({ collection: 'c', which: { all: true } })).toBe(1)
+    expect((await store.list({ collection: 'c', after: null, limit: 10 })).documents).toHaveLength(1)
+    expect(await store.write(batchOf([documentAt('a', [1])]), { signal })).toEqual({ stale: new Set() })
+  },
+)
+
+test('a slot that nobody filled is no document: not listed, counted, found or deleted, and in nobody’s way', async () => {
+  const { store, server, entry, connection } = await openBuilding()
+  const place = (await entry()).current?.place ?? ''
+  const points = [{ id: pointId('slot'), vector: {}, payload: { slot: true, stamp: 1 } }]
+  await connection.call((api, init) => api.upsertPoints({ collection_name: place, wait: true, points }, init))
+  expect(server.qdrant.collection(place)?.points.size).toBe(3)
+  expect(await store.describe('c')).toMatchObject({ count: 2, chunks: 2 })
+  expect((await store.lookup('c', ['slot'])).size).toBe(0)
+  expect((await store.list({ collection: 'c', after: null, limit: 10 })).documents).toHaveLength(2)
+  const all = { collection: 'c', which: { all: true } } as const
+  expect(await store.countTargets(all)).toBe(2)
+  const question = { collection: 'c', vector: Float32Array.of(1, 0), k: 10, filter: { none: null } }
+  expect(await store.search(question)).toHaveLength(2)
+  expect(await store.write(batchOf([documentAt('slot', [1])]), { signal })).toEqual({ stale: new Set() })
+  expect(await store.describe('c')).toMatchObject({ count: 3 })
+  expect(await store.remove(all, 10, { signal })).toMatchObject({ documents: 3 })
 })
 
 test('a Qdrant collection that is gone is STORE_CORRUPT, and dropping mends it', async () => {

@@ -209,8 +209,10 @@ function facet(place: LocalCollection, { key, limit }: Schemas['FacetRequest']) 
     )
   }
   const counts = new Map<unknown, number>()
-  for (const { payload } of place.points.values())
-    counts.set(payload[key], (counts.get(payload[key]) ?? 0) + 1)
+  for (const { payload } of place.points.values()) {
+    const value = payload[key]
+    if (value !== undefined && value !== null) counts.set(value, (counts.get(value) ?? 0) + 1)
+  }
   const hits = [...counts].map(([value, count]) => ({ value, count })).toSorted((a, b) => b.count - a.count)
   return { hits: hits.slice(0, limit ?? 10) }
 }
