@@ -10,7 +10,7 @@ export interface QueueSuiteOptions {
   readonly runs?: number
   /** The seed that a failed model test printed, to play the same lives again. Default: a new one. */
   readonly seed?: number
-  /** Time limit of one test in milliseconds. Default 30 s; the model test has a second for each run at least. */
+  /** Time limit of one test in milliseconds. Default 30 s; the model test has three seconds for each run at least. */
   readonly timeoutMs?: number
 }
 
@@ -31,7 +31,7 @@ export function testQueueDriver(name: string, factory: QueueFactory, options: Qu
         }
       })
     }
-    const modelTimeoutMs = Math.max(timeoutMs, runs * 1_000)
+    const modelTimeoutMs = Math.max(timeoutMs, runs * 3_000)
     test(
       '[model] two owners agree with the model in every random life',
       { timeout: 2 * modelTimeoutMs },
