@@ -36,78 +36,26 @@ const FIRST_RETRY_MS = 1000
 const LAST_RETRY_MS = 30_000
 
 export function createLetGo(around: LetGoAround): LetGo {
-  const { clock, observer } = around
-
-  async function giveBack(entry: ModelEntry): Promise<void> {
-    move(entry, 'unloading', clock.now())
-    for (let waitMs = FIRST_RETRY_MS; !around.closing.aborted; waitMs = Math.min(waitMs * 2, LAST_RETRY_MS)) {
-      const error = await unloadOnce(entry, around)
-      if (error === null) break
-      observer.unloadFailed(entry.engine.name, entry.model.modelId, error)
-      await sleep(clock, waitMs, around.closing)
-    }
-    forget(entry)
-  }
-
-  /** What is being unloaded already goes on; the others of the pool see its bytes as coming back. */
-  async function leaveMemory(entry: ModelEntry): Promise<void> {
-    const { leaving } = entry
-    await giveBack(entry)
-    move(entry, 'absent', clock.now())
-    if (leaving) {
-      observer.evicted(entry.engine.name, entry.model.modelId, leaving.reason)
-      if (leaving.reason === 'room' || leaving.reason === 'memory') entry.displacedAt = clock.now()
-      leaving.end('evicted')
-    }
-    around.onAbsent(entry)
-  }
-
-  function drain(entry: ModelEntry, reason: EvictReason, forced: boolean): Promise<Drained> {
-    if (entry.leaving !== null) {
-      entry.leaving.forced ||= forced
-      return entry.leaving.done
-    }
-    const { promise: done, resolve: end } = deferred<Drained>()
-    move(entry, 'draining', clock.now())
-    entry.cancelIdleTimer()
-    entry.leaving = { reason, forced, done, end }
-    if (entry.uses === 0) void leaveMemory(entry)
-    return done
-  }
-
-  function restTimer(entry: ModelEntry): void {
-    entry.cancelIdleTimer()
-    const { keepAliveMs } = entry
-    // a shared endpoint was told, and sees uses that we do not
-    const isEndpoints = entry.engine.sharedEndpoint && keepAliveMs !== 0
-    if (keepAliveMs === null || isEndpoints || entry.state !== 'ready') return
-    if (entry.uses > 0 || entry.pinned) return
-    const left = entry.lastUsedAt + keepAliveMs - clock.now()
-    entry.cancelIdleTimer = clock.after(Math.max(0, left), () => {
-      if (entry.state !== 'ready' || entry.uses > 0 || entry.pinned) return
-      void drain(entry, 'idle', false)
-    })
-  }
-
+  const { clock } = around
   return {
-    drain,
-    giveBack,
-    restTimer,
+    drain: (entry, reason, forced) => drain(entry, reason, forced, around),
+    giveBack: (entry) => giveBack(entry, around),
+    restTimer: (entry) => restTimer(entry, around),
     revive(entry) {
       if (entry.state !== 'draining' || entry.leaving?.forced !== false) return false
       const { end } = entry.leaving
       entry.leaving = null
       move(entry, 'ready', clock.now())
       end('revived')
-      restTimer(entry)
+      restTimer(entry, around)
       return true
     },
     useEnded(entry) {
       entry.uses -= 1
       entry.lastUsedAt = clock.now()
       if (entry.uses > 0) return
-      if (entry.state === 'draining') void leaveMemory(entry)
-      else restTimer(entry)
+      if (entry.state === 'draining') void leaveMemory(entry, around)
+      else restTimer(entry, around)
       around.onIdle(entry)
     },
     lost(entry, error) {
@@ -116,11 +64,69 @@ export function createLetGo(around: LetGoAround): LetGo {
       entry.cancelIdleTimer()
       forget(entry)
       move(entry, 'absent', clock.now())
-      observer.gone(entry.engine.name, entry.model.modelId, error)
+      around.observer.gone(entry.engine.name, entry.model.modelId, error)
       leaving?.end('gone')
       around.onAbsent(entry)
     },
   }
+}
+
+function drain(
+  entry: ModelEntry,
+  reason: EvictReason,
+  forced: boolean,
+  around: LetGoAround,
+): Promise<Drained> {
+  if (entry.leaving !== null) {
+    entry.leaving.forced ||= forced
+    return entry.leaving.done
+  }
+  const { promise: done, resolve: end } = deferred<Drained>()
+  move(entry, 'draining', around.clock.now())
+  entry.cancelIdleTimer()
+  entry.leaving = { reason, forced, done, end }
+  if (entry.uses === 0) void leaveMemory(entry, around)
+  return done
+}
+
+async function leaveMemory(entry: ModelEntry, around: LetGoAround): Promise<void> {
+  const { leaving } = entry
+  await giveBack(entry, around)
+  move(entry, 'absent', around.clock.now())
+  if (leaving) {
+    around.observer.evicted(entry.engine.name, entry.model.modelId, leaving.reason)
+    if (leaving.reason === 'room' || leaving.reason === 'memory') entry.displacedAt = around.clock.now()
+    leaving.end('evicted')
+  }
+  around.onAbsent(entry)
+}
+
+async function giveBack(entry: ModelEntry, around: LetGoAround): Promise<void> {
+  const { clock, observer, closing } = around
+  move(entry, 'unloading', clock.now())
+  for (let waitMs = FIRST_RETRY_MS; !closing.aborted; waitMs = Math.min(waitMs * 2, LAST_RETRY_MS)) {
+    const error = await unloadOnce(entry, around)
+    if (error === null) break
+    observer.unloadFailed(entry.engine.name, entry.model.modelId, error)
+    await sleep(clock, waitMs, closing)
+  }
+  forget(entry)
+}
+
+function restTimer(entry: ModelEntry, around: LetGoAround): void {
+  entry.cancelIdleTimer()
+  const { keepAliveMs } = entry
+  // a shared endpoint was told, and sees uses that we do not
+  const isEndpoints = entry.engine.sharedEndpoint && keepAliveMs !== 0
+  if (keepAliveMs === null || isEndpoints || !isIdle(entry)) return
+  const left = entry.lastUsedAt + keepAliveMs - around.clock.now()
+  entry.cancelIdleTimer = around.clock.after(Math.max(0, left), () => {
+    if (isIdle(entry)) void drain(entry, 'idle', false, around)
+  })
+}
+
+function isIdle({ state, uses, pinned }: ModelEntry): boolean {
+  return state === 'ready' && uses === 0 && !pinned
 }
 
 function deferred<T>(): { readonly promise: Promise<T>; readonly resolve: (value: T) => void } {

@@ -1,6 +1,7 @@
 import type { PluginLog, PluginMetrics } from '@mcp-worker/runtime'
 import type { ModelCache } from './model-cache.js'
 import type { CacheObserver } from './observer.js'
+import { bytesIn } from './pools.js'
 import { MODEL_STATES } from './states.js'
 
 const LOAD_SECONDS = [0.01, 0.05, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600]
@@ -19,6 +20,34 @@ export function createModelCacheMetrics(metrics: PluginMetrics, log: PluginLog):
 }
 
 function createEvents(metrics: PluginMetrics, log: PluginLog): CacheObserver {
+  const { requests, loads, thrash, loadSeconds, warmupSeconds, evictions, gone, unloadFailures } =
+    createCounters(metrics)
+  return {
+    requested: (engine, outcome) => requests.inc({ engine, outcome }),
+    loadEnded(engine, outcome, seconds, soonAgain) {
+      loads.inc({ engine, outcome })
+      if (outcome === 'loaded') loadSeconds.observe(seconds, { engine })
+      if (soonAgain) thrash.inc({ engine })
+    },
+    warmed: (engine, firstMs) => warmupSeconds.observe(firstMs / 1000, { engine }),
+    evicted(engine, model, reason) {
+      evictions.inc({ engine, reason })
+      log.info('model_evicted', { engine, model, reason })
+    },
+    chose: ({ forModel, neededBytes, policy, candidates }) =>
+      log.debug('eviction_chosen', { for_model: forModel, needed_bytes: neededBytes, policy, candidates }),
+    gone(engine, model, error) {
+      gone.inc({ engine })
+      log.warn('model_gone', { engine, model, error: error.message })
+    },
+    unloadFailed(engine, model, error) {
+      unloadFailures.inc({ engine })
+      log.error('model_unload_failed', { engine, model, error: error.message })
+    },
+  }
+}
+
+function createCounters(metrics: PluginMetrics) {
   const requests = metrics.counter({
     name: 'requests_total',
     help: 'Requests for a model by how they ended: hit, loaded, joined, refused, failed',
@@ -61,29 +90,7 @@ function createEvents(metrics: PluginMetrics, log: PluginLog): CacheObserver {
     help: 'Unloads that did not give the memory back and were tried again',
     labels: ['engine'],
   })
-  return {
-    requested: (engine, outcome) => requests.inc({ engine, outcome }),
-    loadEnded(engine, outcome, seconds, soonAgain) {
-      loads.inc({ engine, outcome })
-      if (outcome === 'loaded') loadSeconds.observe(seconds, { engine })
-      if (soonAgain) thrash.inc({ engine })
-    },
-    warmed: (engine, firstMs) => warmupSeconds.observe(firstMs / 1000, { engine }),
-    evicted(engine, model, reason) {
-      evictions.inc({ engine, reason })
-      log.info('model_evicted', { engine, model, reason })
-    },
-    chose: ({ forModel, neededBytes, policy, candidates }) =>
-      log.debug('eviction_chosen', { for_model: forModel, needed_bytes: neededBytes, policy, candidates }),
-    gone(engine, model, error) {
-      gone.inc({ engine })
-      log.warn('model_gone', { engine, model, error: error.message })
-    },
-    unloadFailed(engine, model, error) {
-      unloadFailures.inc({ engine })
-      log.error('model_unload_failed', { engine, model, error: error.message })
-    },
-  }
+  return { requests, loads, thrash, loadSeconds, warmupSeconds, evictions, gone, unloadFailures }
 }
 
 function createGauges(metrics: PluginMetrics): Pick<ModelCacheMetrics, 'sample' | 'stalled'> {
@@ -101,11 +108,13 @@ function createGauges(metrics: PluginMetrics): Pick<ModelCacheMetrics, 'sample' 
   return {
     stalled: (count) => stalled.set(count),
     sample(cache) {
-      const states = [...cache.entries()].map(({ state }) => state)
+      const entries = [...cache.entries()]
+      const states = entries.map(({ state }) => state)
       for (const state of MODEL_STATES) models.set(states.filter((one) => one === state).length, { state })
-      for (const { ledger, room } of cache.pools()) {
+      for (const one of cache.pools()) {
+        const { ledger, room } = one
         const { pool } = ledger
-        const { used, reserved } = cache.bytesIn(pool)
+        const { used, reserved } = bytesIn(one, entries)
         bytes.set(used, { pool, kind: 'used' })
         bytes.set(reserved, { pool, kind: 'reserved' })
         if (ledger.limit !== null) bytes.set(ledger.limit, { pool, kind: 'limit' })

@@ -1,4 +1,3 @@
-import type { BringIn } from './bring-in.js'
 import type { CacheClock } from './clock.js'
 import { isModelError, ModelError } from './errors.js'
 import type { LetGo } from './let-go.js'
@@ -15,7 +14,8 @@ export interface RequestOptions {
 
 export interface RequestsAround {
   readonly clock: CacheClock
-  readonly bringIn: BringIn
+  /** Starts the load of an absent model. */
+  readonly bringIn: (entry: ModelEntry, wish: ModelWish) => void
   readonly letGo: LetGo
   readonly rateHalfLifeMs: number
   readonly closing: AbortSignal
@@ -116,7 +116,7 @@ function join(
     entry.waiters.add(waiter)
     signal.addEventListener('abort', leave, { once: true })
     // an attempt that has just put its model out of memory sees who waits when it ends
-    if (isOut && entry.attempt === null) void around.bringIn(entry, wish)
+    if (isOut && entry.attempt === null) around.bringIn(entry, wish)
     else around.onWaiting(entry)
   })
 }

@@ -68,60 +68,36 @@ interface Ticket {
 }
 
 export function createRoom(around: RoomAround): Room {
-  const { ledger, clock, settings } = around
+  const { ledger, clock } = around
   const line = new Set<Ticket>()
-  let arrivals = 0
+  const count = { arrivals: 0 }
   let cancelWake: (() => void) | null = null
 
+  /** Once: true where the next in the line may have a turn. */
+  function serveHead(ticket: Ticket): boolean {
+    if (ticket.bytes <= ledger.free()) {
+      ledger.reserve(ticket.entry, ticket.bytes)
+      ticket.end({ granted: true })
+      return true
+    }
+    const missing = ticket.bytes - ledger.free() - leavingBytes(around.entries())
+    if (missing <= 0) return false
+    const plan = planEviction(around, ticket.entry, missing)
+    if (plan.kind === 'refuse') ticket.end({ granted: false, reason: plan.reason })
+    else if (plan.kind === 'evict') around.evict(plan.set, plan.choice)
+    else if (plan.againInMs !== null) cancelWake = clock.after(plan.againInMs, serve)
+    return plan.kind === 'refuse'
+  }
   function serve(): void {
     cancelWake?.()
-    for (let ticket = headOf(line); ticket !== null; ticket = headOf(line)) {
-      if (ticket.bytes <= ledger.free()) {
-        ledger.reserve(ticket.entry, ticket.bytes)
-        ticket.end({ granted: true })
-        continue
-      }
-      const missing = ticket.bytes - ledger.free() - leavingBytes(around.entries())
-      if (missing <= 0) return
-      const plan = planEviction(around, ticket.entry, missing)
-      if (plan.kind === 'refuse') {
-        ticket.end({ granted: false, reason: plan.reason })
-        continue
-      }
-      if (plan.kind === 'evict') around.evict(plan.set, plan.choice)
-      else if (plan.againInMs !== null) cancelWake = clock.after(plan.againInMs, serve)
-      return
-    }
+    for (let head = headOf(line); head !== null && serveHead(head); head = headOf(line));
   }
 
-  function enter(entry: ModelEntry, bytes: number, signal: AbortSignal): Promise<Admission> {
-    return new Promise((resolve, reject) => {
-      const leave = (how: Admission | Error) => {
-        line.delete(ticket)
-        cancelTimeout()
-        signal.removeEventListener('abort', give_up)
-        if (how instanceof Error) reject(how)
-        else resolve(how)
-      }
-      const ticket: Ticket = { entry, bytes, order: (arrivals += 1), end: leave }
-      const give_up = () => {
-        leave(signal.reason as Error)
-        serve()
-      }
-      const cancelTimeout = clock.after(settings.roomWaitMs, () => {
-        leave(noRoom(entry, bytes, ledger, settings.roomWaitMs))
-        serve()
-      })
-      line.add(ticket)
-      if (signal.aborted) give_up()
-      else {
-        signal.addEventListener('abort', give_up, { once: true })
-        serve()
-      }
-    })
-  }
   return {
-    enter,
+    enter: (entry, bytes, signal) => {
+      count.arrivals += 1
+      return stand({ entry, bytes, order: count.arrivals }, { line, signal, serve, around })
+    },
     changed: serve,
     waiting: () => line.size,
     chooseFor(entry, bytes) {
@@ -137,9 +113,47 @@ export function createRoom(around: RoomAround): Room {
   }
 }
 
-function noRoom(entry: ModelEntry, bytes: number, ledger: Ledger<ModelEntry>, waitedMs: number): ModelError {
-  const { modelId } = entry.model
-  const problem = `expected ${bytes} bytes for ${modelId} in ${ledger.pool}, got ${ledger.free()} of ${ledger.limit ?? 'unlimited'} within ${waitedMs} ms`
+interface Standing {
+  readonly line: Set<Ticket>
+  readonly signal: AbortSignal
+  readonly serve: () => void
+  readonly around: RoomAround
+}
+
+/** In the line until it is served, gives up, or has waited too long; then the next may have a turn. */
+function stand(wanted: Omit<Ticket, 'end'>, { line, signal, serve, around }: Standing): Promise<Admission> {
+  const { clock, settings, ledger } = around
+  return new Promise((resolve, reject) => {
+    const end = (how: Admission | Error) => {
+      line.delete(ticket)
+      cancelTimeout()
+      signal.removeEventListener('abort', giveUp)
+      if (how instanceof Error) reject(how)
+      else resolve(how)
+    }
+    const giveUp = () => {
+      end(signal.reason as Error)
+      serve()
+    }
+    const ticket: Ticket = { ...wanted, end }
+    const cancelTimeout = clock.after(settings.roomWaitMs, () => {
+      end(noRoom(wanted, ledger, settings.roomWaitMs))
+      serve()
+    })
+    line.add(ticket)
+    signal.addEventListener('abort', giveUp, { once: true })
+    if (signal.aborted) giveUp()
+    else serve()
+  })
+}
+
+function noRoom(
+  { entry, bytes }: Pick<Ticket, 'entry' | 'bytes'>,
+  ledger: Ledger<ModelEntry>,
+  waitedMs: number,
+): ModelError {
+  const limit = ledger.limit ?? 'unlimited'
+  const problem = `expected ${bytes} bytes for ${entry.model.modelId} in ${ledger.pool}, got ${ledger.free()} of ${limit} within ${waitedMs} ms`
   return new ModelError('NO_ROOM', problem)
 }
 

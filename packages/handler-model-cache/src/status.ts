@@ -3,6 +3,7 @@ import { isModelError } from './errors.js'
 import { PRIORITIES, type ModelEntry } from './model-entry.js'
 import type { ModelCache } from './model-cache.js'
 import type { ModelCacheResult, ModelStatus, StatusOutput } from './payload.js'
+import { bytesIn } from './pools.js'
 import { rateAt } from './request-rate.js'
 import type { EvictionChoice } from './room.js'
 
@@ -63,8 +64,9 @@ export function warmthOf({ warmth }: ModelEntry): ModelStatus['warmup'] {
 }
 
 export function budgetOf(cache: ModelCache, pool: string): NonNullable<ModelCacheResult['budget']> {
-  const limit = [...cache.pools()].find(({ ledger }) => ledger.pool === pool)?.ledger.limit ?? null
-  return { pool, ...cache.bytesIn(pool), limit }
+  const found = [...cache.pools()].find(({ ledger }) => ledger.pool === pool)
+  if (found === undefined) throw new Error(`there is no pool ${pool}`)
+  return { pool, ...bytesIn(found, cache.entries()), limit: found.ledger.limit }
 }
 
 function errorOf({ state, failure }: ModelEntry, now: number): ModelStatus['error'] {

@@ -10,7 +10,7 @@ import { startOllamaServer, type OllamaModel } from './ollama-server.js'
 
 const GIB = 2 ** 30
 
-export const OLLAMA_MODELS: readonly OllamaModel[] = [
+const OLLAMA_MODELS: readonly OllamaModel[] = [
   {
     name: 'llama3-8b:latest',
     size: GIB,

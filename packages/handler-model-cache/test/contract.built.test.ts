@@ -2,8 +2,8 @@ import modelCache from '@mcp-worker/handler-model-cache'
 import { testPlugin, type SampleContext } from '@mcp-worker/runtime/testing'
 
 /** What is in memory, without the figures that differ from run to run. */
-async function inMemory({ query }: SampleContext): Promise<unknown> {
-  const { models } = (await query('model_cache_status', {})) as { models: Record<string, unknown>[] }
+async function inMemory(context: SampleContext): Promise<unknown> {
+  const { models } = (await context.query('model_cache_status', {})) as { models: Record<string, unknown>[] }
   return models.map(({ model_id, state, uses, pinned }) => ({ model_id, state, uses, pinned }))
 }
 

@@ -142,8 +142,6 @@ export function createControlledEngine(
   }
 }
 
-export type ControlledEngine = ReturnType<typeof createControlledEngine>
-
 function total(memory: ReadonlyMap<string, number>): number {
   return [...memory.values()].reduce((sum, bytes) => sum + bytes, 0)
 }

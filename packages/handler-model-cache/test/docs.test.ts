@@ -15,6 +15,9 @@ const rows = readme
   .map((line) => line.split(/(?<!\\)\|/).map((cell) => cell.trim()))
 const rowOf = (name: string) => rows.find(([, first]) => first === `\`${name}\``)
 
+const silent = (): void => {}
+const SILENT = { debug: silent, info: silent, warn: silent, error: silent }
+
 interface Property {
   readonly description?: string
   readonly default?: unknown
@@ -47,7 +50,7 @@ test('the README has every field of the payloads, and every outcome', () => {
   const fields = new Set(payloadSchema.options.flatMap((option) => Object.keys(option.shape)))
   for (const field of fields) expect(rowOf(field), field).toBeDefined()
   for (const outcome of OUTCOMES) expect(readme).toContain(`\`${outcome}\``)
-  for (const field of Object.keys(resultSchema.shape)) expect(readme).toContain(`${field}`)
+  for (const field of Object.keys(resultSchema.shape)) expect(readme).toContain(field)
 })
 
 test('the README has every error with its kind', () => {
@@ -80,8 +83,7 @@ test('the README has every metric with its labels and its help', () => {
       return { observe: () => {} }
     },
   }
-  const silent = () => {}
-  createModelCacheMetrics(metrics, { debug: silent, info: silent, warn: silent, error: silent })
+  createModelCacheMetrics(metrics, SILENT)
   for (const { name, labels = [], help } of specs) {
     const shown = labels.length === 0 ? name : `${name}{${labels.join(',')}}`
     expect(rowOf(shown)?.[2], name).toBe(help)

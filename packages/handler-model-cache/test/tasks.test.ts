@@ -64,7 +64,7 @@ test('health tells a load that stands still from an idle worker', async () => {
   await server.held(1)
   const fault = async () => {
     const { checks } = await worker.checkHealth()
-    return String(checks.find(({ ok }) => !ok)?.detail['error'] ?? '')
+    return checks.find(({ ok }) => !ok)?.detail['error']
   }
   await expect.poll(fault).toMatch(/^loading of llama3-8b by ollama: no sign of life/)
   server.release()
