@@ -1,8 +1,10 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs'
+import { totalmem } from 'node:os'
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { runCommandLine } from './cli/command-line.js'
+import type { Machine } from './cli/doctor/finding.js'
 import type { Terminal } from './cli/terminal.js'
 import { readEnvironment } from './environment.js'
 import type { StopSignal } from './exit-codes.js'
@@ -21,6 +23,14 @@ const terminal: Terminal = {
   printError: (text) => process.stderr.write(text),
   readInput: () => readAll(process.stdin),
   onInterrupt: (listener) => process.once('SIGINT', listener),
+}
+
+const memoryLimit = process.constrainedMemory()
+
+const machine: Machine = {
+  nodeVersion: process.versions.node,
+  sqliteVersion: process.versions['sqlite'] ?? null,
+  memoryLimit: memoryLimit > 0 && memoryLimit < totalmem() ? memoryLimit : null,
 }
 
 function onSignal(listener: (signal: StopSignal) => void): void {
@@ -78,4 +88,13 @@ async function readAll(input: NodeJS.ReadStream): Promise<string> {
 // a closed pipe (`mcp-worker list | head`) is no defect
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 74))
 
-process.exit(await runCommandLine(process.argv, { terminal, version, start, startReloading }))
+process.exit(
+  await runCommandLine(process.argv, {
+    terminal,
+    version,
+    cwd: process.cwd(),
+    machine,
+    start,
+    startReloading,
+  }),
+)

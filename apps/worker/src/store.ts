@@ -4,6 +4,11 @@ import { WorkerError, memoryQueue, type QueueDriver } from '@mcp-worker/runtime'
 import { firstLine } from './config-file.js'
 import type { Configuration } from './configuration.js'
 
+/** The embedded queue's file. */
+export function queuePath(dataDir: string): string {
+  return join(dataDir, 'queue.db')
+}
+
 /** The queue that the configuration asks for, not open yet. Makes DATA_DIR. */
 export async function createQueue(
   { environment, config }: Pick<Configuration, 'environment' | 'config'>,
@@ -17,5 +22,5 @@ export async function createQueue(
   if (environment.QUEUE_URL === 'memory') return memoryQueue()
   // not imported where it isn't used: node:sqlite is experimental on Node.js 22
   const { sqliteQueue } = await import('@mcp-worker/runtime/sqlite')
-  return sqliteQueue({ path: join(dataDir, 'queue.db'), durability: config.durability })
+  return sqliteQueue({ path: queuePath(dataDir), durability: config.durability })
 }

@@ -105,7 +105,19 @@ describe('mcp-worker', () => {
       out: expect.stringMatching(/^\d+\.\d+\.\d+\n$/),
     })
     const { out } = await cli('', ['--help'])
-    for (const command of ['start', 'submit', 'get', 'list', 'cancel', 'replay', 'types', 'query']) {
+    for (const command of [
+      'start',
+      'submit',
+      'get',
+      'list',
+      'cancel',
+      'replay',
+      'types',
+      'query',
+      'doctor',
+      'backup',
+      'restore',
+    ]) {
       expect(out).toContain(`\n  ${command} `)
     }
   })

@@ -1,9 +1,14 @@
+import { isWorkerError } from '@mcp-worker/runtime'
 import { Command, CommanderError } from 'commander'
 import { type ApiClient, createApiClient, RefusedError, UnreachableError } from './api-client.js'
+import { addBackup } from './backup.js'
+import { addDoctor } from './doctor.js'
+import type { Machine } from './doctor/finding.js'
 import { addGet } from './get.js'
 import { UsageError } from './json-argument.js'
 import { addList } from './list.js'
 import { addQuery } from './query.js'
+import { addRestore } from './restore.js'
 import { addStart } from './start.js'
 import { addSteer } from './steer.js'
 import { addSubmit } from './submit.js'
@@ -13,6 +18,9 @@ import { addTypes } from './types.js'
 export interface CommandLine {
   readonly terminal: Terminal
   readonly version: string
+  /** What relative paths start from. */
+  readonly cwd: string
+  readonly machine: Machine
   /** Both resolve with the exit code when the service has ended. */
   readonly start: () => Promise<number>
   readonly startReloading: () => Promise<number>
@@ -58,10 +66,11 @@ function createProgram(context: CommandContext): Command {
     .showHelpAfterError('(mcp-worker --help lists all commands)')
     .addHelpText(
       'after',
-      '\nAll commands but start talk to the API at MCP_WORKER_URL (http://127.0.0.1:8000), with API_TOKEN if set.',
+      '\ndoctor, backup and restore look at the configuration and DATA_DIR themselves, as start does.' +
+        '\nAll others talk to the API at MCP_WORKER_URL (http://127.0.0.1:8000), with API_TOKEN if set.',
     )
-  for (const add of [addStart, addSubmit, addGet, addList, addSteer, addTypes, addQuery])
-    add(program, context)
+  const talking = [addSubmit, addGet, addList, addSteer, addTypes, addQuery]
+  for (const add of [addStart, ...talking, addDoctor, addBackup, addRestore]) add(program, context)
   return program
 }
 
@@ -73,6 +82,10 @@ function explain(error: unknown, terminal: Terminal): number {
     terminal.printError(
       `${plain(`${code}: ${detail}`)}\n${lines.map((one) => `${one}\n`).join('')}${plain(remedy ?? '')}\n`,
     )
+    return EXIT_FAILED
+  }
+  if (isWorkerError(error)) {
+    terminal.printError(`${plain(`${error.code}: ${error.message}`)}\n${error.remedy}\n`)
     return EXIT_FAILED
   }
   const isKnown = error instanceof UsageError || error instanceof UnreachableError
