@@ -6,7 +6,10 @@ import type { ChunkOptions } from '../src/options.js'
 const textsOf = (text: string, options: ChunkOptions) => cutText(text, options).texts
 
 const sizes = fc
-  .tuple(fc.integer({ min: 100, max: 300 }), fc.double({ min: 0, max: 0.49, noNaN: true }))
+  .tuple(
+    fc.integer({ min: 100, max: 300 }),
+    fc.oneof(fc.constant(0), fc.double({ min: 0, max: 0.49, noNaN: true })),
+  )
   .map(([size, part]) => ({ size, overlap: Math.floor(size * part) }))
 const texts = fc
   .array(fc.oneof(fc.string({ unit: 'grapheme' }), fc.constantFrom('. ', '\n\n', ' ', 'word ', '🙂', '。')), {
@@ -57,6 +60,18 @@ test('joined again the chunks are the text without the white space around it, to
       expect(joinTexts(cut.texts, cut.joints)).toBe(text.trim())
     }),
   )
+})
+
+test('a joint is the white space between two chunks, or how much they share', () => {
+  const paragraph = 'Aaaa bbbb cccc. '.repeat(6).trim()
+  const text = ` ${paragraph}\n \n${paragraph}\t${paragraph} `
+  const apart = cutText(text, { size: 100, overlap: 0 })
+  expect(apart.texts).toEqual([paragraph, paragraph, paragraph])
+  expect(apart.joints).toBe(JSON.stringify(['\n \n', '\t']))
+  expect(joinTexts(apart.texts, apart.joints)).toBe(text.trim())
+  const shared = cutText(text, { size: 100, overlap: 20 })
+  expect(JSON.parse(shared.joints)).toContainEqual(expect.any(Number))
+  expect(joinTexts(shared.texts, shared.joints)).toBe(text.trim())
 })
 
 test('a text that was joined again is cut as it was the first time', () => {

@@ -99,3 +99,30 @@ test('a write waits for another writer, and reports STORE_BUSY as retryable when
   other.exec('COMMIT')
   expect(await waiting).toEqual({ stale: new Set() })
 })
+
+test('a purge removes a slice of documents with their chunks, and at last the generation', async () => {
+  const path = join(await tempFolder(), 'vectors.db')
+  const store = await open({ path })
+  const { signal } = new AbortController()
+  const chunk = { text: 'x', vector: Float32Array.of(1) }
+  const documents = Array.from({ length: 100 }, (_, i) => ({
+    id: String(i),
+    seen: null,
+    sourceId: null,
+    version: null,
+    metadata: '{}',
+    content: { contentHash: '', joints: '[0]', chunks: [chunk, chunk] },
+  }))
+  await store.write({ collection: 'c', embedder: 'e', dim: 1, chunk: null, documents }, { signal })
+  await store.drop('c', { signal })
+  const db = new DatabaseSync(path, { readOnly: true })
+  onTestFinished(() => db.close())
+  const left = () =>
+    ['generations', 'documents', 'chunks'].map(
+      (table) => db.prepare(`SELECT count(*) AS n FROM ${table}`).get()?.['n'],
+    )
+  expect(await store.purge(30, { signal })).toBe(30)
+  expect(left()).toEqual([1, 70, 140])
+  while ((await store.purge(30, { signal })) > 0);
+  expect(left()).toEqual([0, 0, 0])
+})

@@ -129,6 +129,23 @@ export function testGenerations(open: StoreFactory, { bareDocuments, staleness }
     expect(await store.inspect('c', { signal })).toEqual([])
   })
 
+  test('a drop gives up what is being built, and a collection made anew does not find it', async () => {
+    const store = await fresh()
+    await write(store, many(2))
+    const { generation } = await store.build(SPEC, { signal })
+    const documents = await copiesOf(store, ['d0000', 'd0001'])
+    await store.writeBuild({ collection: 'c', generation, documents }, { signal })
+    await store.drop('c', { signal })
+    expect(await store.promote('c', generation, { signal })).toBe('gone')
+    expect(await store.writeBuild({ collection: 'c', generation, documents }, { signal })).toMatchObject({
+      gone: true,
+    })
+    await write(store, many(2))
+    const again = await store.build(SPEC, { signal })
+    expect(again.count).toBe(0)
+    expect(again.generation).not.toBe(generation)
+  })
+
   test('a copy of a revision that is not current any more is stale and not kept', async () => {
     const store = await fresh()
     await write(store, many(2))
