@@ -22,27 +22,41 @@ const { values } = parseArgs({
 })
 const files = Number(values.files)
 const rounds = Number(values.rounds)
+const large = Number(values.large)
 const machine = describeMachine()
-const deletions: DeletionResult[] = []
-const largeFolders: LargeFolderResult[] = []
-for (const parent of [tmpdir(), '/dev/shm']) {
+
+interface Measured {
+  readonly deletions: readonly DeletionResult[]
+  readonly largeFolders: readonly LargeFolderResult[]
+}
+
+/** Runs `measure` in a folder of its own below `parent`. */
+async function inPlace<T>(parent: string, measure: (place: Place) => Promise<T>): Promise<T> {
   const folder = mkdtempSync(join(parent, 'mcp-worker-cleanup-bench-'))
-  const type =
-    execFileSync('findmnt', ['-n', '-o', 'FSTYPE', '-T', folder], { encoding: 'utf8' }).split('\n')[0] ?? '?'
-  const place: Place = { folder, fileSystem: type }
+  const type = execFileSync('findmnt', ['-n', '-o', 'FSTYPE', '-T', folder], { encoding: 'utf8' })
   try {
-    deletions.push(...(await measureDeletions(place, { files, rounds })))
-    for (const host of type === 'tmpfs' ? (['engine', 'thread'] as const) : (['engine'] as const))
-      largeFolders.push(await measureLargeFolder(place, host, Number(values.large)))
+    return await measure({ folder, fileSystem: type.split('\n')[0] ?? '?' })
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
 }
-const database = await measureDatabase(Number(values.rows), rounds)
-const run: CleanupRun = {
-  at: new Date().toISOString(),
-  machine,
-  rounds,
-  results: { files, deletions, largeFolders, database },
+
+async function measureMemory(place: Place): Promise<Measured> {
+  const deletions = await measureDeletions(place, { files, rounds })
+  const engine = await measureLargeFolder(place, 'engine', large)
+  return { deletions, largeFolders: [engine, await measureLargeFolder(place, 'thread', large)] }
 }
+
+async function measureDisk(place: Place): Promise<Measured> {
+  const deletions = await measureDeletions(place, { files, rounds })
+  return { deletions, largeFolders: [await measureLargeFolder(place, 'engine', large)] }
+}
+
+const memory = await inPlace('/dev/shm', measureMemory)
+const database = await measureDatabase(Number(values.rows), rounds)
+const disk = await inPlace(tmpdir(), measureDisk)
+const deletions = [...disk.deletions, ...memory.deletions]
+const largeFolders = [...disk.largeFolders, ...memory.largeFolders]
+const results = { files, deletions, largeFolders, database }
+const run: CleanupRun = { at: new Date().toISOString(), machine, rounds, results }
 writeFileSync(new URL('../results/cleanup.json', import.meta.url), `${JSON.stringify(run, null, 2)}\n`)

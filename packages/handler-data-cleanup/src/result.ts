@@ -55,7 +55,7 @@ function summarize(
     kind === 'database'
       ? found.databases.map(sayDatabase)
       : kind === 'tasks'
-        ? [`${dry_run ? 'Would ask' : 'Asked'} for ${found.tasks.length} task(s).`]
+        ? [`${dry_run ? 'Would ask' : 'Asked'} for ${plural(found.tasks.length, 'task')}.`]
         : sayFiles(found, dry_run)
   return [
     `${target}:`,
@@ -70,12 +70,12 @@ function summarize(
 function sayFiles(found: Findings, dryRun: boolean): string[] {
   const verb = dryRun ? 'Would delete' : 'Deleted'
   const folders =
-    found.directories_deleted === 0 ? '' : ` and ${count(found.directories_deleted)} empty folders`
+    found.directories_deleted === 0 ? '' : ` and ${plural(found.directories_deleted, 'empty folder')}`
   const skipped = Object.entries(found.skipped)
     .toSorted(([, a], [, b]) => b - a)
     .map(([reason, n]) => `${count(n)} ${reason.replaceAll('_', ' ')}`)
   return [
-    `${verb} ${count(found.deleted)} files${folders}, ${sayBytes(found.bytes_freed)}, of ${count(found.scanned)} entries.`,
+    `${verb} ${plural(found.deleted, 'file')}${folders}, ${sayBytes(found.bytes_freed)}, looked at ${count(found.scanned)}.`,
     ...(skipped.length === 0 ? [] : [`Kept: ${skipped.join(', ')}.`]),
     ...(found.error_count === 0 ? [] : [`${count(found.error_count)} could not be deleted.`]),
   ]
@@ -86,16 +86,20 @@ function sayDatabase(database: DatabaseResult): string {
   const notes = [
     ...(checkpoint === 'busy' ? ['readers held up the checkpoint'] : []),
     ...(vacuum === 'not_enabled' ? ['its free pages stay in the file (no incremental vacuum)'] : []),
-    ...(rows_locked > 0 ? [`${count(rows_locked)} old rows were locked by others`] : []),
+    ...(rows_locked > 0 ? [`${plural(rows_locked, 'old row')} locked by others`] : []),
   ]
   const size = `${sayBytes(bytes_before)} → ${sayBytes(bytes_after)}`
-  return `${name}: ${count(rows_deleted)} rows deleted, ${size}${notes.length > 0 ? `; ${notes.join('; ')}` : ''}.`
+  return `${name}: ${plural(rows_deleted, 'row')} deleted, ${size}${notes.length > 0 ? `; ${notes.join('; ')}` : ''}.`
 }
 
 function sayPressure({ pressure }: Findings): string[] {
   if (pressure === null) return []
   const { free_after, wanted_bytes, reached } = pressure
   return [`${sayBytes(free_after)} free, ${sayBytes(wanted_bytes)} wanted${reached ? '' : ': not reached'}.`]
+}
+
+function plural(n: number, noun: string): string {
+  return `${count(n)} ${noun}${n === 1 ? '' : 's'}`
 }
 
 function count(n: number): string {

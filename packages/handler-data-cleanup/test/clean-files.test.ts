@@ -40,7 +40,7 @@ test('old files and the folders that they leave empty go; the root stays', async
   })
   expect(await treeOf(root)).toEqual([])
   expect(result.summary).toMatch(
-    /^temp_files: Deleted 4 files and 2 empty folders, 16\.0 KiB, of 6 entries\. Took /,
+    /^temp_files: Deleted 4 files and 2 empty folders, 16\.0 KiB, looked at 6\. Took /,
   )
 })
 

@@ -1,0 +1,30 @@
+import { resolve } from 'node:path'
+import dataCleanup from '@mcp-worker/handler-data-cleanup'
+import { defineConfig } from '@mcp-worker/worker'
+
+export default defineConfig({
+  plugins: [
+    dataCleanup({
+      targets: {
+        // half-finished work of jobs that died
+        temp_files: { kind: 'files', root: resolve('scratch'), older_than: '24h' },
+        // a cache with a time to live
+        cache_entries: { kind: 'files', root: resolve('cache'), older_than: '7d' },
+        logs: { kind: 'files', root: resolve('logs'), include: ['*.log', '*.log.gz'], older_than: '30d' },
+        hf_cache: { kind: 'hf_cache', root: resolve('hub'), older_than: '30d' },
+        database: {
+          kind: 'database',
+          older_than: '30d',
+          databases: [
+            {
+              name: 'app',
+              engine: 'sqlite',
+              path: resolve('app.db'),
+              prune: [{ table: 'events', column: 'created_at', unit: 'ms' }],
+            },
+          ],
+        },
+      },
+    }),
+  ],
+})
