@@ -26,7 +26,7 @@ export async function createConsumer(folder: string, npmrc: string, program: str
       return flatten(tree)
     },
     runOn: (version) =>
-      run(['npx', '-y', '-p', `${platform}@${version}`, 'node', 'consume.mjs'], { cwd: folder, env }),
+      read(['npx', '-y', '-p', `${platform}@${version}`, 'node', 'consume.mjs'], { cwd: folder, env }),
   }
 }
 

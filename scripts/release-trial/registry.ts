@@ -98,7 +98,7 @@ async function untilAnswers(url: string, child: ChildProcess): Promise<void> {
   throw new Error(`the registry does not answer; it ended with ${child.exitCode}`)
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const probe = createServer().listen(0, '127.0.0.1')
   await once(probe, 'listening')
   const { port } = probe.address() as AddressInfo

@@ -30,12 +30,14 @@ export async function run(command: readonly string[], options: RunOptions): Prom
 /** Standard output only, for what is parsed. */
 export async function read(command: readonly string[], { cwd, env }: RunOptions): Promise<string> {
   const [file = '', ...args] = command
-  const child = spawn(file, args, { cwd, env: env ?? process.env, stdio: ['ignore', 'pipe', 'ignore'] })
+  const child = spawn(file, args, { cwd, env: env ?? process.env, stdio: ['ignore', 'pipe', 'pipe'] })
   let said = ''
+  let complained = ''
   child.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()))
+  child.stderr.on('data', (chunk: Buffer) => (complained += chunk.toString()))
   const [code] = (await once(child, 'close')) as [number | null]
-  if (code !== 0) throw new Error(`${command.join(' ')} ended with ${code}`)
-  return said
+  if (code === 0) return said
+  throw new Error(`${command.join(' ')} (in ${cwd}) ended with ${code}:\n${complained.slice(-4_000)}`)
 }
 
 export function expectEqual(what: string, got: unknown, expected: unknown): void {
