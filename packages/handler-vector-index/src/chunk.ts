@@ -73,13 +73,17 @@ function lastMatchEnd(tail: string, pattern: RegExp): number | null {
 function findStart(text: string, from: number, end: number): number {
   if (from >= end) return end
   const space = text.slice(from, end).search(/\s/)
-  return space === -1 ? wholeCharacter(text, from) : from + space + 1
+  if (space !== -1) return from + space + 1
+  return partsPair(text, from) ? from + 1 : from
 }
 
 /** One less where `index` would part a surrogate pair. */
 function wholeCharacter(text: string, index: number): number {
+  return partsPair(text, index) ? index - 1 : index
+}
+
+function partsPair(text: string, index: number): boolean {
   const before = text.charCodeAt(index - 1)
   const after = text.charCodeAt(index)
-  const parts = before >= 0xd800 && before <= 0xdbff && after >= 0xdc00 && after <= 0xdfff
-  return parts ? index - 1 : index
+  return before >= 0xd800 && before <= 0xdbff && after >= 0xdc00 && after <= 0xdfff
 }
