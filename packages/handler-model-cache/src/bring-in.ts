@@ -1,5 +1,5 @@
 import type { CacheClock } from './clock.js'
-import type { LoadedModel } from './engine.js'
+import type { LoadedModel, ModelEngine } from './engine.js'
 import { isModelError, ModelError } from './errors.js'
 import type { LetGo } from './let-go.js'
 import {
@@ -23,6 +23,8 @@ export interface BringInAround {
   /** Evicted for others less than this ago: the load counts as thrash. */
   readonly thrashWindowMs: number
   readonly closing: AbortSignal
+  /** Asks the endpoint what others hold there. */
+  readonly observe: (engine: ModelEngine, signal: AbortSignal) => Promise<void>
 }
 
 const FIRST_BACKOFF_MS = 1000
@@ -79,6 +81,8 @@ async function bringInOnce(
   const room = around.roomOf(entry)
   const { signal } = attempt.controller
   const bytes = await sizeOf(entry, wish, signal)
+  // what others loaded there since the last look takes room too
+  if (entry.ledger.limit !== null) await around.observe(entry.engine, signal)
   const admission = await room.enter(entry, bytes, signal)
   if (!admission.granted) return admission.reason
 
@@ -196,7 +200,7 @@ function becomeReady(entry: ModelEntry, loadMs: number, around: BringInAround): 
   observer.loadEnded(entry.engine.name, 'loaded', loadMs / 1000, soonAgain)
   const [first] = entry.waiters
   for (const waiter of entry.waiters) {
-    if (waiter.holds) entry.uses += 1
+    waiter.hold()
     if (waiter.wish.pin) entry.pinned = true
     waiter.resolve({ kind: 'ready', how: waiter === first ? 'loaded' : 'joined' })
   }

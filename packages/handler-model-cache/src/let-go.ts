@@ -1,4 +1,5 @@
 import type { CacheClock } from './clock.js'
+import type { LoadedModel } from './engine.js'
 import { move, type Drained, type EvictReason, type ModelEntry } from './model-entry.js'
 import type { CacheObserver } from './observer.js'
 
@@ -23,7 +24,8 @@ export interface LetGo {
   drain(entry: ModelEntry, reason: EvictReason, forced: boolean): Promise<Drained>
   /** A request for a draining model: true where it is ready again. */
   revive(entry: ModelEntry): boolean
-  useEnded(entry: ModelEntry): void
+  /** Of a model that was lost meanwhile: nothing to do. */
+  useEnded(entry: ModelEntry, loaded: LoadedModel): void
   /** (Re)starts the time after which an idle model is unloaded. */
   restTimer(entry: ModelEntry): void
   /** The engine lost the model: its bytes are free at once. */
@@ -50,7 +52,8 @@ export function createLetGo(around: LetGoAround): LetGo {
       restTimer(entry, around)
       return true
     },
-    useEnded(entry) {
+    useEnded(entry, loaded) {
+      if (entry.loaded !== loaded) return
       entry.uses -= 1
       entry.lastUsedAt = clock.now()
       if (entry.uses > 0) return
@@ -138,6 +141,7 @@ function deferred<T>(): { readonly promise: Promise<T>; readonly resolve: (value
 function forget(entry: ModelEntry): void {
   entry.ledger.release(entry)
   entry.loaded = null
+  entry.uses = 0
   entry.warmth = null
   entry.digest = null
   entry.leaving = null

@@ -6,6 +6,7 @@ import { createLetGo, type LetGo } from './let-go.js'
 import { createModelBook, type ModelBook } from './model-book.js'
 import type { Arrival, Arrived, Drained, EvictReason, ModelEntry, ModelWish } from './model-entry.js'
 import type { CacheObserver } from './observer.js'
+import { observeEndpoint } from './observe-endpoint.js'
 import { createPools, poolOf, type Pool, type PoolSettings } from './pools.js'
 import { createRequests, type Request, type RequestOptions } from './requests.js'
 import type { EvictionChoice } from './room.js'
@@ -53,10 +54,8 @@ export interface ModelCache extends Pick<ModelBook, 'find' | 'entries'> {
   pools(): Iterable<Pool>
   /** The last choices of what to evict, the newest last. */
   choices(): readonly EvictionChoice[]
-  /** The endpoint no longer has it. */
-  lost(entry: ModelEntry, error: Error): void
-  /** What others hold in a shared pool. */
-  setOutside(pool: string, bytes: number): void
+  /** Asks an endpoint what it holds, and corrects the books. Rejects as the engine's `observe` does. */
+  observe(engine: ModelEngine, signal: AbortSignal): Promise<void>
   /** Stops loads, tells all who wait CACHE_CLOSED, closes the engines. */
   close(): Promise<void>
 }
@@ -81,13 +80,7 @@ export function createModelCache(parts: ModelCacheParts): ModelCache {
       poolOf(pools, engine).room.changed()
       return entry.state === 'ready'
     },
-    lost: (entry, error) => letGo.lost(entry, error),
-    setOutside(name, bytes) {
-      const pool = pools.get(name)
-      if (pool === undefined) return
-      pool.ledger.outside = bytes
-      pool.room.changed()
-    },
+    observe: (engine, signal) => inside.observe(engine, signal),
     close: () => close(inside),
   }
 }
@@ -97,6 +90,7 @@ interface Inside extends ModelCacheParts {
   readonly pools: ReadonlyMap<string, Pool>
   readonly letGo: LetGo
   readonly request: Request
+  readonly observe: ModelCache['observe']
   readonly choices: EvictionChoice[]
   readonly closing: AbortController
   /** Loads under way. */
@@ -132,10 +126,22 @@ function wire(parts: ModelCacheParts): Inside {
     if (waiter !== undefined && entry.attempt === null && !closing.signal.aborted) bringIn(entry, waiter.wish)
   }
   const letGo = createLetGo({ ...shared, onIdle: roomChanged, onAbsent })
+  const observe: ModelCache['observe'] = (engine, signal) =>
+    observeEndpoint(
+      engine,
+      {
+        clock,
+        entries: () => book.entries(),
+        pool: poolOf(pools, engine),
+        lost: (entry, error) => letGo.lost(entry, error),
+      },
+      signal,
+    )
   const bringInOne = createBringIn({
     ...shared,
     letGo,
     roomOf,
+    observe,
     evictForMemory: async (chosen, choice) => void (await evictAll(chosen, 'memory', choice)),
   })
   const bringIn = (entry: ModelEntry, wish: ModelWish) => {
@@ -144,7 +150,7 @@ function wire(parts: ModelCacheParts): Inside {
     void attempt.finally(() => attempts.delete(attempt))
   }
   const request = createRequests({ ...shared, bringIn, letGo, onWaiting: roomChanged })
-  return { ...parts, book, pools, letGo, request, choices, closing, attempts }
+  return { ...parts, book, pools, letGo, request, observe, choices, closing, attempts }
 }
 
 async function ask(
@@ -171,14 +177,15 @@ async function use<T>(
   work: (loaded: LoadedModel, how: Arrived) => Promise<T>,
   inside: Inside,
 ): Promise<{ readonly arrival: Arrival; readonly value: T | null }> {
-  const { entry, arrival } = await ask(wish, { ...options, holds: true }, inside)
-  if (arrival.kind === 'refused') return { arrival, value: null }
-  const { loaded, model } = entry
+  const held: { loaded?: LoadedModel } = {}
+  const hold = (loaded: LoadedModel) => void (held.loaded = loaded)
+  const { entry, arrival } = await ask(wish, { ...options, hold }, inside)
+  const { loaded } = held
+  if (arrival.kind === 'refused' || loaded === undefined) return { arrival, value: null }
   try {
-    if (loaded === null) throw new ModelError('MODEL_GONE', `${model.modelId} was lost before its use`)
     return { arrival, value: await work(loaded, arrival.how) }
   } finally {
-    inside.letGo.useEnded(entry)
+    inside.letGo.useEnded(entry, loaded)
   }
 }
 

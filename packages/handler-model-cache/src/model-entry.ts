@@ -53,8 +53,8 @@ export type Arrival =
 /** One request that waits until the model is ready. */
 export interface Waiter {
   readonly wish: ModelWish
-  /** A use is counted for it in the moment that it is told, so that nothing is evicted between. */
-  readonly holds: boolean
+  /** Counts a use for it, if it wants one, in the moment that it is told: nothing is evicted between. */
+  readonly hold: () => void
   readonly progress: (doneBytes: number, totalBytes: number | null) => void
   readonly resolve: (arrival: Arrival) => void
   readonly reject: (error: unknown) => void
@@ -95,6 +95,7 @@ export interface ModelEntry {
   leaving: Leaving | null
   failure: { readonly error: Error; readonly count: number; readonly retryAt: number } | null
   loaded: LoadedModel | null
+  /** Of `loaded`; uses of one that was lost are not counted any more. */
   uses: number
   pinned: boolean
   priority: number

@@ -46,7 +46,7 @@ export async function openModelCache(parts: OpenCacheParts): Promise<OpenedCache
     settings: settingsOf(options, engines),
   })
   const catalog = createCatalog(engines, options)
-  const reconcile = createReconcile({ cache, catalog, engines, clock, warm: options.warm })
+  const reconcile = createReconcile({ cache, catalog, engines, warm: options.warm })
   const upkeep = keepUp({
     cache,
     clock,

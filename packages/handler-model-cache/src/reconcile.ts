@@ -1,9 +1,8 @@
 import type { Catalog } from './catalog.js'
-import type { CacheClock } from './clock.js'
 import type { ModelEngine } from './engine.js'
 import { isModelError, ModelError } from './errors.js'
 import type { ModelCache } from './model-cache.js'
-import { keyOf, type ModelEntry, type ModelWish } from './model-entry.js'
+import type { ModelWish } from './model-entry.js'
 import { payloadSchema } from './payload.js'
 
 export interface Reconciled {
@@ -19,7 +18,6 @@ export interface ReconcileAround {
   readonly cache: ModelCache
   readonly catalog: Catalog
   readonly engines: readonly ModelEngine[]
-  readonly clock: CacheClock
   /** Names that every replica keeps in memory. */
   readonly warm: readonly string[]
 }
@@ -47,50 +45,15 @@ interface Outcome {
   readonly error: Error | null
 }
 
-async function look(
-  engine: ModelEngine,
-  { cache, clock }: ReconcileAround,
-  signal: AbortSignal,
-): Promise<Outcome> {
+async function look(engine: ModelEngine, { cache }: ReconcileAround, signal: AbortSignal): Promise<Outcome> {
   const what = engine.endpoint
   // an endpoint that nobody asked for anything may well not be there
-  const ours = [...cache.entries()].filter((entry) => entry.engine === engine)
-  if (engine.observe === undefined || ours.length === 0) return { what, error: null }
-  const askedAt = clock.now()
+  const isAsked = [...cache.entries()].some((entry) => entry.engine === engine)
   try {
-    const observed = await engine.observe(signal)
-    const keys = new Map(observed.map((one) => [keyOf(engine, one), one]))
-    for (const entry of ours) judge(entry, keys.get(entry.key) ?? null, askedAt, cache)
-    const known = new Set(ours.filter(isCounted).map(({ key }) => key))
-    const foreign = observed.filter((one) => !known.has(keyOf(engine, one)))
-    cache.setOutside(
-      engine.pool,
-      foreign.reduce((sum, { bytes }) => sum + bytes, 0),
-    )
+    if (isAsked) await cache.observe(engine, signal)
     return { what, error: null }
   } catch (error) {
     return { what, error: asError(error) }
-  }
-}
-
-function isCounted(entry: ModelEntry): boolean {
-  return entry.ledger.bytesOf(entry) > 0
-}
-
-function judge(
-  entry: ModelEntry,
-  observed: { readonly idleMs: number | null } | null,
-  askedAt: number,
-  cache: ModelCache,
-): void {
-  const isHeld = entry.state === 'ready' || entry.state === 'draining'
-  // what became ready after the question cannot be in the answer
-  if (!isHeld || entry.readyAt >= askedAt) return
-  if (observed === null) {
-    const problem = `expected ${entry.model.modelId} on ${entry.engine.endpoint}, it no longer holds it`
-    cache.lost(entry, new ModelError('MODEL_GONE', problem))
-  } else if (observed.idleMs !== null) {
-    entry.lastUsedAt = Math.max(entry.lastUsedAt, askedAt - observed.idleMs)
   }
 }
 

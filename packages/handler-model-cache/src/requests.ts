@@ -1,4 +1,5 @@
 import type { CacheClock } from './clock.js'
+import type { LoadedModel } from './engine.js'
 import { isModelError, ModelError } from './errors.js'
 import type { LetGo } from './let-go.js'
 import type { Arrival, ModelEntry, ModelWish, Waiter } from './model-entry.js'
@@ -6,8 +7,8 @@ import { countRequest } from './request-rate.js'
 
 export interface RequestOptions {
   readonly signal: AbortSignal
-  /** Counts a use in the moment of the arrival; the caller ends it. Default false. */
-  readonly holds?: boolean
+  /** Counts a use in the moment of the arrival, and is given the model; the caller ends the use. Default: no use. */
+  readonly hold?: (loaded: LoadedModel) => void
   /** Bytes read so far, and of how many. */
   readonly progress?: (doneBytes: number, totalBytes: number | null) => void
 }
@@ -39,7 +40,7 @@ export function createRequests(around: RequestsAround): Request {
     options.signal.throwIfAborted()
     letGo.revive(entry)
     if (entry.state === 'ready') {
-      if (options.holds === true) entry.uses += 1
+      holdFor(options.hold, entry)
       if (wish.pin) entry.pinned = true
       letGo.restTimer(entry)
       return { kind: 'ready', how: 'hit' }
@@ -90,7 +91,7 @@ function refuseInBackoff(entry: ModelEntry, now: number): void {
 function join(
   entry: ModelEntry,
   wish: ModelWish,
-  { signal, holds = false, progress = () => {} }: RequestOptions,
+  { signal, hold, progress = () => {} }: RequestOptions,
   around: RequestsAround,
 ): Promise<Arrival> {
   return new Promise((resolve, reject) => {
@@ -102,7 +103,7 @@ function join(
     const isOut = entry.state === 'absent' || entry.state === 'failed'
     const waiter: Waiter = {
       wish,
-      holds,
+      hold: () => holdFor(hold, entry),
       progress,
       resolve: (arrival) => {
         signal.removeEventListener('abort', leave)
@@ -122,3 +123,9 @@ function join(
 }
 
 const NOBODY_WAITS = new Error('nobody waits for the model any more')
+
+function holdFor(hold: RequestOptions['hold'], entry: ModelEntry): void {
+  if (hold === undefined || entry.loaded === null) return
+  entry.uses += 1
+  hold(entry.loaded)
+}

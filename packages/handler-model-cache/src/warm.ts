@@ -3,7 +3,8 @@ import { isModelError } from './errors.js'
 import type { ModelCache } from './model-cache.js'
 import { bringBack, wantedWishes, type ReconcileAround } from './reconcile.js'
 
-export interface WarmAround extends Pick<ReconcileAround, 'cache' | 'catalog' | 'warm' | 'clock'> {
+export interface WarmAround extends Pick<ReconcileAround, 'cache' | 'catalog' | 'warm'> {
+  readonly clock: CacheClock
   readonly timeoutMs: number
 }
 

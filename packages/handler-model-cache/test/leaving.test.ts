@@ -238,3 +238,18 @@ test('a warmup that fails unloads the model before it is tried again', async () 
   await settled()
   expect([stateOf('a'), counted()]).toEqual(['failed', 0])
 })
+
+test('a use of a model that was lost does not hold the one that was loaded after it', async () => {
+  const { loadAll, use, test: engine, stateOf, evict } = openCache(MODELS)
+  await loadAll('a')
+  const old = await use('a')
+  engine.kill('a')
+  await loadAll('a')
+  const gone = evict('a')
+  await settled()
+  expect(stateOf('a')).toBe('unloading')
+  engine.unloads.of('a').resolve()
+  await expect(gone).resolves.toBe('evicted')
+  old.end()
+  await old.done
+})

@@ -293,8 +293,8 @@ test('memory_bytes of the request is reserved in place of the estimate', async (
 })
 
 test('what others hold in a shared pool leaves less room', async () => {
-  const { cache, preload, counted } = openCache(MODELS, { pool: 'shared', sharedEndpoint: true })
-  cache.setOutside('shared', 50)
+  const { preload, counted, test: engine } = openCache(MODELS, { pool: 'shared', sharedEndpoint: true })
+  engine.engine.observe = async () => [{ modelId: 'x', revision: null, bytes: 50, idleMs: null }]
   await expect(preload('a')).resolves.toMatchObject({ kind: 'refused' })
   expect(counted()).toBe(50)
 })

@@ -1,0 +1,94 @@
+import { expect, test } from 'vitest'
+import { createCatalog } from '../src/catalog.js'
+import { ModelError } from '../src/errors.js'
+import { optionsSchema } from '../src/options.js'
+import { createReconcile } from '../src/reconcile.js'
+import { openCache } from './cache-harness.js'
+import { settled } from './stepped-clock.js'
+
+const MODELS = { a: 60, b: 30 }
+const { signal } = new AbortController()
+
+/** A shared endpoint that says what the engine's own books say, and what others put there. */
+function openShared(warm: readonly string[] = []) {
+  const harness = openCache(MODELS, { pool: 'shared', sharedEndpoint: true })
+  const { test: engine, cache } = harness
+  const foreign = new Map<string, number>()
+  const idle = new Map<string, number>()
+  engine.engine.observe = async () =>
+    [...engine.memory, ...foreign].map(([modelId, bytes]) => ({
+      modelId,
+      revision: null,
+      bytes,
+      idleMs: idle.get(modelId) ?? null,
+    }))
+  const options = optionsSchema.parse({ defaultEngine: 'test', warmupRuns: 0 })
+  const catalog = createCatalog([engine.engine], options)
+  const reconcile = createReconcile({ cache, catalog, engines: [engine.engine], warm })
+  return { ...harness, foreign, idle, reconcile: () => reconcile(signal) }
+}
+
+test('a model that the endpoint dropped is absent, and its bytes are free', async () => {
+  const { loadAll, clock, test: engine, reconcile, stateOf, counted } = openShared()
+  await loadAll('a')
+  await clock.step(1000)
+  engine.memory.delete('a')
+  expect(await reconcile()).toEqual({ loaded: [], failed: [] })
+  expect([stateOf('a'), counted()]).toEqual(['absent', 0])
+})
+
+test('a model that became ready after the question is not taken for dropped', async () => {
+  const { loadAll, test: engine, reconcile, stateOf } = openShared()
+  await loadAll('a')
+  engine.engine.observe = async () => []
+  await reconcile()
+  expect(stateOf('a')).toBe('ready')
+})
+
+test('what others hold counts against the budget, what is ours counts once', async () => {
+  const { loadAll, foreign, reconcile, counted } = openShared()
+  await loadAll('a')
+  foreign.set('theirs', 25)
+  await reconcile()
+  expect(counted()).toBe(85)
+  foreign.clear()
+  await reconcile()
+  expect(counted()).toBe(60)
+})
+
+test('a use that only the endpoint saw is a use', async () => {
+  const { loadAll, clock, idle, reconcile, cache } = openShared()
+  await loadAll('a')
+  await clock.step(60_000)
+  idle.set('a', 1000)
+  await reconcile()
+  expect([...cache.entries()][0]?.lastUsedAt).toBe(clock.now() - 1000)
+})
+
+test('warm and pinned models that are missing are loaded again', async () => {
+  const { loadAll, pin, clock, test: engine, reconcile } = openShared(['a'])
+  await loadAll('b')
+  pin('b')
+  await clock.step(1000)
+  engine.memory.delete('b')
+  const reconciled = reconcile()
+  await settled()
+  for (const modelId of ['a', 'b']) engine.loads.of(modelId).resolve({})
+  expect((await reconciled).loaded.toSorted()).toEqual(['a', 'b'])
+  expect(await reconcile()).toEqual({ loaded: [], failed: [] })
+})
+
+test('an endpoint that does not answer is told, and takes nothing away', async () => {
+  const { loadAll, test: engine, reconcile, stateOf } = openShared()
+  await loadAll('a')
+  const error = new ModelError('ENDPOINT_UNREACHABLE', 'expected an answer, got none')
+  engine.engine.observe = () => Promise.reject(error)
+  expect(await reconcile()).toEqual({ loaded: [], failed: [{ what: 'test:test', error }] })
+  expect(stateOf('a')).toBe('ready')
+})
+
+test('an endpoint that was asked for nothing is left alone', async () => {
+  const { test: engine, reconcile } = openShared()
+  engine.engine.observe = () => Promise.reject(new Error('nobody is there'))
+  expect(await reconcile()).toEqual({ loaded: [], failed: [] })
+})
