@@ -2,7 +2,7 @@ import { onTestFinished } from 'vitest'
 import type { Arrival, ModelWish } from '../src/model-entry.js'
 import { createModelCache, type ModelCacheSettings } from '../src/model-cache.js'
 import type { CacheObserver } from '../src/observer.js'
-import { createControlledEngine, type ControlledOptions } from './controlled-engine.js'
+import { createControlledEngine, type ControlledEngine, type ControlledOptions } from './controlled-engine.js'
 import { createSteppedClock, settled } from './stepped-clock.js'
 
 export interface HarnessOptions extends ControlledOptions {
@@ -22,7 +22,7 @@ export function openCache(
   { limit = 100, settings = {}, ...engineOptions }: HarnessOptions = {},
 ) {
   const clock = createSteppedClock()
-  const test = createControlledEngine(sizes, engineOptions)
+  const test: ControlledEngine = createControlledEngine(sizes, engineOptions)
   const told: unknown[][] = []
   const observer = recordingObserver(told)
   const cache = createModelCache({

@@ -1,14 +1,14 @@
 import type { LoadedModel, LoadOptions, ModelEngine, ModelRef, WarmupTimes } from '../src/engine.js'
 import { ModelError, type ModelErrorCode } from '../src/errors.js'
 
-export interface Step<T> {
+interface Step<T> {
   readonly modelId: string
   readonly resolve: (value: T) => void
   readonly reject: (error: Error) => void
 }
 
 /** A load, warmup or unload that the test ends by hand. */
-export class Steps<T> {
+class Steps<T> {
   readonly open: Step<T>[] = []
 
   begin(modelId: string, signal: AbortSignal): Promise<T> {
@@ -46,17 +46,35 @@ export interface ControlledOptions {
   readonly automatic?: boolean
 }
 
+export interface ControlledEngine {
+  readonly engine: Mutable<ModelEngine>
+  /** `load a`, `unload a`, in the order in which they were asked for. */
+  readonly log: string[]
+  /** Bytes of loads under way and of loaded models, by model. */
+  readonly memory: Map<string, number>
+  readonly state: { closed: boolean; peak: number; estimateError: ModelErrorCode | null }
+  readonly loads: Steps<{ readonly bytes?: number }>
+  readonly warmups: Steps<WarmupTimes>
+  readonly unloads: Steps<void>
+  readonly total: () => number
+  readonly loadsOf: (modelId: string) => number
+  /** The engine dies under a loaded model. */
+  readonly kill: (modelId: string) => void
+  readonly isLoaded: (modelId: string) => boolean
+}
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] }
+
 /**
  * An engine whose every step is ended by the test, which keeps its own books of what is in memory: the cache is judged by them, not by its own.
  */
 export function createControlledEngine(
   sizes: Readonly<Record<string, number>>,
   { name = 'test', pool = 'process', sharedEndpoint = false, automatic = false }: ControlledOptions = {},
-) {
+): ControlledEngine {
   const loads = new Steps<{ readonly bytes?: number }>()
   const warmups = new Steps<WarmupTimes>()
   const unloads = new Steps<void>()
-  /** Bytes that loads under way and loaded models take, by model. */
   const memory = new Map<string, number>()
   const lose = new Map<string, (error: Error) => void>()
   const log: string[] = []
@@ -132,7 +150,6 @@ export function createControlledEngine(
     unloads,
     total: () => total(memory),
     loadsOf: (modelId: string) => log.filter((line) => line === `load ${modelId}`).length,
-    /** The engine dies under a loaded model. */
     kill(modelId: string) {
       const die = lose.get(modelId)
       if (die === undefined) throw new Error(`${modelId} is not loaded`)
