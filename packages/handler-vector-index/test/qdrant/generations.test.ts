@@ -109,13 +109,60 @@ test('a write that lands under a seal is stale when the other generation is curr
   await expect.poll(() => server.requests.at(-1)).toContain('points/batch')
   const old = await entry()
   const sealed = await registry.change(old, { ...old, seal: 'somebody' })
+  const looks = () =>
+    server.requests.filter((request) => request === 'POST /collections/mcp-worker._registry/points').length
+  const before = looks()
   resolve()
-  await expect.poll(() => server.requests.at(-1)).toContain('_registry/points')
+  // it looks at the registry again and again, and does not say that it is done
+  await expect.poll(looks).toBeGreaterThan(before + 1)
   if (sealed === null) throw new Error('expected the seal')
   const waste = [...sealed.waste, sealed.current?.place ?? '']
   await registry.change(sealed, { ...sealed, current: sealed.building, building: null, seal: null, waste })
   expect(await writing).toEqual({ stale: new Set(['a']) })
   expect((await store.lookup('c', ['a'])).get('a')?.revision).toBe(seen)
+})
+
+test('what is written while a promotion has compared and not yet swapped is not lost', async () => {
+  const { store, copy, server, generation } = await openBuilding()
+  await copy('a', 'b')
+  const seen = (await store.lookup('c', ['a'])).get('a')?.revision ?? null
+  const { promise, resolve } = openGate()
+  const on = /PUT .*_registry\/points/
+  server.fault({ on, fault: { kind: 'slow', until: Promise.resolve() } })
+  server.fault({ on, fault: { kind: 'slow', until: promise } })
+  const written = () => server.requests.filter((request) => on.test(request)).length
+  const before = written()
+  const promoting = store.promote('c', generation, { signal })
+  // the seal, then the swap
+  await expect.poll(written).toBe(before + 2)
+  const writing = store.write(batchOf([documentAt('a', [3], { seen })]), { signal })
+  const asked = server.requests.length
+  await expect.poll(() => server.requests.length).toBeGreaterThan(asked + 6)
+  resolve()
+  expect(await promoting).toBe('promoted')
+  expect(await writing).toEqual({ stale: new Set() })
+  const question = { collection: 'c', vector: Float32Array.of(Math.cos(3), Math.sin(3)), k: 1, filter: null }
+  expect(await store.search(question)).toMatchObject([{ id: 'a', score: expect.closeTo(1) }])
+})
+
+test('a delete leaves alone what no longer matches when it gets there', async () => {
+  const { store, server } = await openBuilding()
+  const seen = async () => (await store.lookup('c', ['a'])).get('a')?.revision ?? null
+  await store.write(batchOf([documentAt('a', [0], { seen: await seen(), metadata: '{"old":true}' })]), {
+    signal,
+  })
+  const { promise, resolve } = openGate()
+  server.fault({ on: /points\/delete$/, fault: { kind: 'slow', until: promise } })
+  const target = { collection: 'c', which: { filter: { old: true } } } as const
+  const removing = store.remove(target, 10, { signal })
+  await expect.poll(() => server.requests.at(-1)).toContain('points/delete')
+  const current = await seen()
+  const update = store.write(batchOf([documentAt('a', [1], { seen: current, metadata: '{"old":false}' })]), {
+    signal,
+  })
+  await update.finally(resolve)
+  expect(await removing).toEqual({ documents: 0, chunks: 0 })
+  expect((await store.lookup('c', ['a'])).get('a')?.metadata).toBe('{"old":false}')
 })
 
 test('the seal of a process that is gone is broken, and its promotion cannot happen any more', async () => {
@@ -179,12 +226,16 @@ test.each([
     const sent = () =>
       server.requests.slice(from).filter((request) => on.test(request.replace(/\?.*/, ''))).length
     await expect.poll(sent).toBe(nth)
+    const seen = stored.get('b')?.revision ?? null
+    await store.write(batchOf([documentAt('b', [3], { seen })]), { signal })
     await copy('a', 'b')
     expect(await store.promote('c', generation, { signal })).toBe('promoted')
     await store.remove({ collection: 'c', which: { ids: ['a'] } }, 10, { signal })
     resolve()
     expect(await stopped).toMatchObject({ gone: true })
-    expect([...(await store.lookup('c', ['a', 'b'])).keys()]).toEqual(['b'])
+    const now = await store.lookup('c', ['a', 'b'])
+    expect([...now.keys()]).toEqual(['b'])
+    expect(now.get('b')?.revision).not.toBe(seen)
     expect(await store.describe('c')).toMatchObject({ count: 1, chunks: 1, generation })
     expect(await store.countTargets({ collection: 'c', which: { all: true } })).toBe(1)
     expect((await store.list({ collection: 'c', after: null, limit: 10 })).documents).toHaveLength(1)
