@@ -4,7 +4,7 @@ import { NonRetryableError } from '@mcp-worker/runtime'
 export const DOCUMENT_FAULTS = {
   INVALID_JSON: 'the line or array element is not JSON',
   INVALID_DOCUMENT: 'it is not a document: an unknown key, a missing field, or a field of another kind',
-  DOCUMENT_TOO_LARGE: 'it is larger than a document may be (max_text_length, or 4 MiB of JSON)',
+  DOCUMENT_TOO_LARGE: 'it is larger than a document may be (the option maxTextLength, or 4 MiB of JSON)',
   EMPTY_TEXT: 'its text is empty',
   NON_FINITE_VECTOR: 'its vector has a component that is not a finite number',
   ZERO_VECTOR: 'its vector is zero in every component, so it has no direction to compare',
