@@ -48,7 +48,7 @@ test(
     }
     expect(await allMemory()).toBeLessThanOrEqual(start * 1.1)
     expect(await onnxChildren()).toEqual([])
-    expect(await engineThreads()).toBe(0)
+    expect(engineThreads()).toBe(0)
   },
 )
 

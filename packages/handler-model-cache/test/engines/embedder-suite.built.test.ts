@@ -21,7 +21,7 @@ describeEngine('embedder', async () => {
     other: 'again',
     slow: 'again',
     digest: `sha256:${wordTableHash()}`,
-    held: engineThreads,
+    held: async () => engineThreads(),
     // more text than its thread may hold
     lose: async () => {
       const texts = Array.from({ length: 100 }, () => 'word '.repeat(200_000))

@@ -1,10 +1,15 @@
-import { readdir, readFile } from 'node:fs/promises'
+import { subscribe } from 'node:diagnostics_channel'
+import type { Worker } from 'node:worker_threads'
 
-/** How many threads of the engines run in this process, by their name. Linux only. */
-export async function engineThreads(): Promise<number> {
-  const tasks = await readdir('/proc/self/task')
-  const names = await Promise.all(
-    tasks.map((task) => readFile(`/proc/self/task/${task}/comm`, 'utf8').catch(() => '')),
-  )
-  return names.filter((name) => name.trim() === 'model-cache').length
+const running = new Set<Worker>()
+
+subscribe('worker_threads', (message) => {
+  const { worker } = message as { worker: Worker }
+  running.add(worker)
+  worker.once('exit', () => running.delete(worker))
+})
+
+/** How many threads of the engines run in this process: all that were started since this module was loaded. */
+export function engineThreads(): number {
+  return running.size
 }

@@ -15,7 +15,7 @@ const childModule = new URL('onnx-child.js', import.meta.url)
 /**
  * What a load was measured to take at its peak: the process with the runtime, and the weights twice while they are read. Source: docs/engines.md.
  */
-const processBytes = 80 * 1024 * 1024
+const processBytes = 96 * 1024 * 1024
 const peakPerByte = 2.1
 
 /**
