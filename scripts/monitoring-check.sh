@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Prometheus's own tools check alerts and configuration, and a live run checks the dashboard. Arguments go to monitoring-check.ts.
+# Where there is no prometheus, Debian's package is unpacked into a cache folder: nothing is installed, no service is started.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+if ! command -v promtool >/dev/null || ! command -v prometheus >/dev/null; then
+  cache=${XDG_CACHE_HOME:-$HOME/.cache}/mcp-worker-monitoring
+  if [ ! -x "$cache/usr/bin/promtool" ]; then
+    mkdir -p "$cache"
+    (
+      cd "$cache"
+      apt-get -qq download prometheus 2>/dev/null || { apt-get update -qq && apt-get -qq download prometheus; }
+      dpkg-deb -x prometheus_*.deb .
+      rm prometheus_*.deb
+    )
+  fi
+  PATH=$cache/usr/bin:$PATH
+fi
+promtool check config deploy/prometheus/prometheus.yml
+promtool test rules deploy/prometheus/alerts.test.yml
+untested=$(comm -23 <(sed -n 's/.*- alert: //p' deploy/prometheus/alerts.yml | sort -u) <(sed -n 's/.*alertname: //p' deploy/prometheus/alerts.test.yml | sort -u))
+[ -z "$untested" ] || { echo "alerts without a test: $untested" >&2; exit 1; }
+node=node_modules/.bin/node
+$node scripts/grafana-dashboard.ts --check
+$node scripts/monitoring-check.ts "$@"
