@@ -2,7 +2,7 @@
  * The whole way of a release against a registry of its own: pnpm exec node scripts/release-trial.ts
  *
  * In a clone of HEAD: version, build, check, pack, publish; install in an empty npm project; run a task of each handler. What is shown:
- *   1. all packages are published, and run on Node.js 22, 24 and 26;
+ *   1. all packages are published, with a bill of materials each, and run on Node.js 22, 24 and 26; so does the frozen plugin of contract 1;
  *   2. a minor of the runtime releases the runtime alone, moves no handler's peer range, and runs the handlers that were published before it;
  *   3. a change of one handler releases that handler alone, and it still installs beside the older runtime;
  *   4. a major of the runtime, which would move peer ranges in patches, is refused by scripts/version-packages.ts.
@@ -27,8 +27,8 @@ const registry = await startRegistry(join(folder, 'registry'))
 try {
   step('a registry, a clone of HEAD')
   const workspace = await cloneWorkspace(repository, join(folder, 'repository'), registry.npmrc)
-  const program = join(workspace.folder, 'scripts/release-trial/consume.mjs')
-  const consumer = await createConsumer(join(folder, 'consumer'), registry.npmrc, program)
+  const programs = join(workspace.folder, 'scripts/release-trial')
+  const consumer = await createConsumer(join(folder, 'consumer'), registry.npmrc, programs)
   await releaseAll(workspace)
   await runEverywhere(consumer)
   await releaseRuntimeMinor(workspace)
@@ -50,17 +50,27 @@ async function releaseAll(workspace: Workspace): Promise<void> {
   if (files.length > 0) await workspace.commit('Version packages')
   await workspace.build()
   const published = await workspace.publish(join(folder, 'packs-1'))
+  step('bills of materials')
+  await workspace.checkMaterials(join(folder, 'sbom'))
   const manifests = Object.values(await workspace.manifests())
   expectEqual('published', published, manifests.map(({ name, version }) => `${name}@${version}`).toSorted())
   for (const { name, version } of manifests)
     expectEqual(`${name} in the registry`, await registry.versions(name), [version])
+  const { repository: named } = await registry.manifest(
+    RUNTIME,
+    (await registry.versions(RUNTIME)).at(-1) ?? '',
+  )
+  expectEqual('repository', named?.directory, 'packages/runtime')
 }
 
 async function runEverywhere(consumer: Consumer): Promise<void> {
   step('an empty npm project installs them')
   await consumer.npm('install', RUNTIME, ...HANDLERS, 'zod@4')
   await consumer.installed()
-  for (const version of NODE_VERSIONS) step((await consumer.runOn(version)).trim())
+  for (const version of NODE_VERSIONS) {
+    step(await consumer.runOn(version, 'consume.mjs'))
+    step(await consumer.runOn(version, 'contract-1-run.mjs'))
+  }
 }
 
 async function releaseRuntimeMinor(workspace: Workspace): Promise<void> {
@@ -83,7 +93,10 @@ async function runHandlersOnNewRuntime(consumer: Consumer): Promise<void> {
   const after = await consumer.installed()
   for (const name of HANDLERS) expectEqual(name, after[name], before[name])
   if (after[RUNTIME] === before[RUNTIME]) throw new Error(`npm update left ${RUNTIME} at ${before[RUNTIME]}`)
-  step(`${(await consumer.runOn(NODE_VERSIONS[1])).trim()}: handlers of before on runtime ${after[RUNTIME]}`)
+  step(
+    `${await consumer.runOn(NODE_VERSIONS[1], 'consume.mjs')}: handlers of before on runtime ${after[RUNTIME]}`,
+  )
+  step(`${await consumer.runOn(NODE_VERSIONS[1], 'contract-1-run.mjs')}: on runtime ${after[RUNTIME]}`)
 }
 
 async function releaseOneHandler(workspace: Workspace): Promise<void> {
@@ -118,7 +131,7 @@ async function installBesideOldRuntime(consumer: Consumer): Promise<void> {
     [oldest, (await registry.versions(HANDLER)).at(-1)],
   )
   step(
-    `${(await consumer.runOn(NODE_VERSIONS[1])).trim()}: ${HANDLER} ${installed[HANDLER]} on runtime ${oldest}`,
+    `${await consumer.runOn(NODE_VERSIONS[1], 'consume.mjs')}: ${HANDLER} ${installed[HANDLER]} on runtime ${oldest}`,
   )
 }
 

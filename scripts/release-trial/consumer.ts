@@ -1,4 +1,4 @@
-import { copyFile, mkdir, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { read, run } from './shell.ts'
 
@@ -7,16 +7,18 @@ export interface Consumer {
   npm(...args: string[]): Promise<string>
   /** Versions of the packages of the scope, by name; one copy of each, or it throws. */
   installed(): Promise<Readonly<Record<string, string>>>
-  /** Runs consume.mjs on this version of Node.js, from the npm registry. */
-  runOn(version: string): Promise<string>
+  /** Runs one of the programs on this version of Node.js, which comes from the npm registry. Answers what it prints. */
+  runOn(version: string, program: 'consume.mjs' | 'contract-1-run.mjs'): Promise<string>
 }
 
-/** An empty npm project that looks up the scope in the registry. */
-export async function createConsumer(folder: string, npmrc: string, program: string): Promise<Consumer> {
+/** An empty npm project that looks up the scope in the registry; beside its package.json lie the programs of that folder. */
+export async function createConsumer(folder: string, npmrc: string, programs: string): Promise<Consumer> {
   await mkdir(folder, { recursive: true })
   await writeFile(join(folder, 'package.json'), JSON.stringify({ private: true, type: 'module' }))
   await writeFile(join(folder, '.npmrc'), `${npmrc}audit=false\nfund=false\nupdate-notifier=false\n`)
-  await copyFile(program, join(folder, 'consume.mjs'))
+  for (const name of await readdir(programs)) {
+    if (name.endsWith('.mjs')) await copyFile(join(programs, name), join(folder, name))
+  }
   const env = { ...process.env, NODE_NO_WARNINGS: '1' }
   const platform = `node-${process.platform}-${process.arch}`
   return {
@@ -25,8 +27,13 @@ export async function createConsumer(folder: string, npmrc: string, program: str
       const tree = JSON.parse(await read(['npm', 'ls', '--all', '--json'], { cwd: folder })) as Tree
       return flatten(tree)
     },
-    runOn: (version) =>
-      read(['npx', '-y', '-p', `${platform}@${version}`, 'node', 'consume.mjs'], { cwd: folder, env }),
+    async runOn(version, program) {
+      const said = await read(['npx', '-y', '-p', `${platform}@${version}`, 'node', program], {
+        cwd: folder,
+        env,
+      })
+      return said.trim()
+    },
   }
 }
 

@@ -16,6 +16,7 @@ interface Manifest {
   readonly name: string
   readonly version: string
   readonly peerDependencies?: Readonly<Record<string, string>>
+  readonly repository?: { readonly url: string; readonly directory: string }
 }
 
 export interface Registry {

@@ -2,10 +2,11 @@ import { appendFile, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expectEqual, read, run, tryRun } from './shell.ts'
 
-export interface Manifest {
+interface Manifest {
   readonly name: string
   readonly version: string
   readonly private?: boolean
+  readonly dependencies?: Readonly<Record<string, string>>
   readonly peerDependencies?: Readonly<Record<string, string>>
 }
 
@@ -27,6 +28,8 @@ export interface Workspace {
   build(): Promise<void>
   /** Packs what the registry lacks, checks each tarball, publishes the tarballs. Answers name@version of each. */
   publish(packs: string): Promise<string[]>
+  /** Writes the bills of materials and throws where a dependency of a published package is not in its own. */
+  checkMaterials(sboms: string): Promise<void>
 }
 
 export interface Change {
@@ -47,19 +50,15 @@ export async function cloneWorkspace(repository: string, folder: string, npmrc: 
   await git('config', 'user.email', 'trial@localhost')
   await writeFile(join(folder, '.npmrc'), npmrc)
   await appendFile(join(folder, '.git/info/exclude'), '.npmrc\n')
-  const pnpm = (...args: string[]) => run(['pnpm', ...args], { cwd: folder })
   const filters = ['--filter', 'mcp-worker', '--filter', './packages/*']
-  await pnpm('install', '--prefer-offline', '--frozen-lockfile', ...filters)
-  const changeset = ['pnpm', 'exec', 'changeset']
-  const cache = join(repository, '.turbo/cache')
+  await run(['pnpm', 'install', '--prefer-offline', '--frozen-lockfile', ...filters], { cwd: folder })
+  const turbo = ['turbo', 'run', 'build', `--cache-dir=${join(repository, '.turbo/cache')}`]
+  const build = ['pnpm', 'exec', ...turbo, '--output-logs=errors-only', '--filter=./packages/*']
   return {
     folder,
     manifests: () => readManifests(folder),
     change: (change) => commitChange(folder, change, git),
-    async version() {
-      const { code, said } = await tryRun([process.execPath, 'scripts/version-packages.ts'], { cwd: folder })
-      return { code, said, files: await changedFiles(folder) }
-    },
+    version: () => versionPackages(folder),
     async undo() {
       await git('reset', '--quiet', '--hard')
       await git('clean', '--quiet', '--force', '-d')
@@ -69,18 +68,35 @@ export async function cloneWorkspace(repository: string, folder: string, npmrc: 
       await git('commit', '--quiet', '--message', message)
     },
     async build() {
-      const options = [`--cache-dir=${cache}`, '--output-logs=errors-only', '--filter=./packages/*']
-      await pnpm('exec', 'turbo', 'run', 'build', ...options)
+      await run(build, { cwd: folder })
     },
-    async publish(packs) {
-      await run([...changeset, 'pack', '--out-dir', packs], { cwd: folder })
-      const { plan } = JSON.parse(await readFile(join(packs, 'publish-plan.json'), 'utf8')) as Plan
-      const releases = plan.flat()
-      for (const { tarball } of releases) await checkTarball(folder, join(packs, tarball.path))
-      await run([...changeset, 'publish', '--from-pack-dir', packs], { cwd: folder })
-      return releases.map(({ name, version }) => `${name}@${version}`).toSorted()
+    publish: (packs) => publishPackages(folder, packs, git),
+    async checkMaterials(sboms) {
+      await run(['bash', 'scripts/sbom.sh', sboms], { cwd: folder })
+      for (const manifest of Object.values(await readManifests(folder))) await checkSbom(sboms, manifest)
     },
   }
+}
+
+type Git = (...args: string[]) => Promise<string>
+const CHANGESET = ['pnpm', 'exec', 'changeset']
+
+async function versionPackages(folder: string): Promise<Awaited<ReturnType<Workspace['version']>>> {
+  const { code, said } = await tryRun([process.execPath, 'scripts/version-packages.ts'], { cwd: folder })
+  return { code, said, files: await changedFiles(folder) }
+}
+
+async function publishPackages(folder: string, packs: string, git: Git): Promise<string[]> {
+  // as in the workflow, where npm demands it for the provenance
+  const env = { ...process.env, GITHUB_SERVER_URL: 'https://git.example', GITHUB_REPOSITORY: 'trial/trial' }
+  await run([process.execPath, 'scripts/name-repository.ts'], { cwd: folder, env })
+  await run([...CHANGESET, 'pack', '--out-dir', packs], { cwd: folder })
+  await git('checkout', '--quiet', '--', 'packages')
+  const { plan } = JSON.parse(await readFile(join(packs, 'publish-plan.json'), 'utf8')) as Plan
+  const releases = plan.flat()
+  for (const { tarball } of releases) await checkTarball(folder, join(packs, tarball.path))
+  await run([...CHANGESET, 'publish', '--from-pack-dir', packs], { cwd: folder })
+  return releases.map(({ name, version }) => `${name}@${version}`).toSorted()
 }
 
 interface Plan {
@@ -98,11 +114,7 @@ async function readManifests(folder: string): Promise<Record<string, Manifest>> 
   return manifests
 }
 
-async function commitChange(
-  folder: string,
-  change: Change,
-  git: (...args: string[]) => Promise<string>,
-): Promise<void> {
+async function commitChange(folder: string, change: Change, git: Git): Promise<void> {
   const path = join(folder, change.file)
   const text = await readFile(path, 'utf8')
   const changed = text.replace(change.from, change.to)
@@ -111,7 +123,7 @@ async function commitChange(
   await writeFile(path, changed)
   await git('commit', '--quiet', '--all', '--message', change.summary)
   // what the gate is for: a change without a changeset
-  const gate = ['pnpm', 'exec', 'changeset', 'status', '--since=HEAD~1']
+  const gate = [...CHANGESET, 'status', '--since=HEAD~1']
   expectEqual('changeset status without a changeset', (await tryRun(gate, { cwd: folder })).code, 1)
   const id = `${change.bump}-${change.package.replaceAll(/\W+/g, '-')}`
   const front = `---\n'${change.package}': ${change.bump}\n---\n\n`
@@ -134,4 +146,33 @@ async function checkTarball(folder: string, tarball: string): Promise<void> {
   await run(['pnpm', 'exec', 'publint', '--strict', tarball], { cwd: folder })
   const attw = ['attw', '--quiet', '--no-color', '--profile', 'esm-only', tarball]
   await run(['pnpm', 'exec', ...attw], { cwd: folder })
+}
+
+interface Sbom {
+  readonly bomFormat: string
+  readonly metadata: { readonly component: Component }
+  readonly components: readonly Component[]
+}
+
+interface Component {
+  readonly group?: string
+  readonly name: string
+  readonly version: string
+}
+
+async function checkSbom(sboms: string, { name, version, dependencies = {} }: Manifest): Promise<void> {
+  const file = `${name.slice(1).replace('/', '-')}-${version}.cdx.json`
+  const sbom = JSON.parse(await readFile(join(sboms, file), 'utf8')) as Sbom
+  const { component } = sbom.metadata
+  expectEqual(file, [sbom.bomFormat, nameOf(component), component.version], ['CycloneDX', name, version])
+  const known = new Set(sbom.components.map(nameOf))
+  expectEqual(
+    `${file}: missing`,
+    Object.keys(dependencies).filter((each) => !known.has(each)),
+    [],
+  )
+}
+
+function nameOf({ group, name }: Component): string {
+  return group === undefined ? name : `${group}/${name}`
 }

@@ -2,7 +2,6 @@ import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { parse } from 'yaml'
 import { createHandler } from '../src/create.js'
 
 async function emptyFolder(): Promise<string> {
@@ -77,54 +76,5 @@ describe('createHandler', () => {
       /expected .*x to be new or empty, it holds /,
     )
     expect(await readFile(join(folder, 'src/index.ts'), 'utf8')).toBe('mine')
-  })
-})
-
-interface Workflow {
-  readonly permissions: unknown
-  readonly jobs: Readonly<Record<string, Job>>
-}
-
-interface Job {
-  readonly permissions?: Readonly<Record<string, string>>
-  readonly steps: readonly { readonly uses?: string; readonly with?: Readonly<Record<string, unknown>> }[]
-}
-
-describe('workflows of the template', async () => {
-  const folder = new URL('../template/_github/workflows/', import.meta.url)
-  const names = await readdir(folder)
-  const workflows = await Promise.all(
-    names.map(async (name) => ({ name, text: await readFile(new URL(name, folder), 'utf8') })),
-  )
-
-  it.each(workflows)('$name pins each action by commit', ({ text }) => {
-    const uses = [...text.matchAll(/uses: (.*)/g)].map(([, action]) => action)
-    expect(uses.length).toBeGreaterThan(0)
-    for (const action of uses) expect(action).toMatch(/^[\w/.-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/)
-  })
-
-  it.each(workflows)('$name gives no permission that its job does not name, and no secret', ({ text }) => {
-    const { permissions, jobs } = parse(text) as Workflow
-    expect(permissions).toEqual({})
-    for (const [name, job] of Object.entries(jobs)) expect(job.permissions, name).toBeDefined()
-    expect(text).not.toContain('secrets.')
-  })
-
-  it.each(workflows)('$name leaves no credentials behind the checkout', ({ text }) => {
-    const { jobs } = parse(text) as Workflow
-    const checkouts = Object.values(jobs).flatMap(({ steps }) =>
-      steps.filter(({ uses }) => uses?.startsWith('actions/checkout@')),
-    )
-    expect(checkouts.length).toBeGreaterThan(0)
-    for (const { with: input } of checkouts) expect(input).toMatchObject({ 'persist-credentials': false })
-  })
-
-  it('lets only the job that publishes ask for an identity, and that one runs nothing of the package', () => {
-    const { jobs } = parse(workflows.find(({ name }) => name === 'release.yml')?.text ?? '') as Workflow
-    const trusted = Object.entries(jobs).filter(
-      ([, { permissions }]) => permissions?.['id-token'] === 'write',
-    )
-    expect(trusted.map(([name]) => name)).toEqual(['publish'])
-    expect(JSON.stringify(trusted)).not.toMatch(/npm (test|run)/)
   })
 })
