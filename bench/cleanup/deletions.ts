@@ -34,8 +34,12 @@ interface Answer {
   readonly deleted: number
 }
 
-function inNode(engine: 'engine' | 'inline' | 'thread' | 'rimraf', root: string): Answer {
-  const output = execFileSync(process.execPath, [CHILD, engine, root], { encoding: 'utf8' })
+function inNode(
+  engine: 'engine' | 'inline' | 'thread' | 'rimraf',
+  root: string,
+  flags: readonly string[] = [],
+): Answer {
+  const output = execFileSync(process.execPath, [...flags, CHILD, engine, root], { encoding: 'utf8' })
   return JSON.parse(output) as Answer
 }
 
@@ -127,19 +131,21 @@ function largest(values: readonly (number | null)[]): number | null {
 /** All in one folder. */
 export async function measureLargeFolder(
   { folder, fileSystem }: Place,
-  host: 'engine' | 'thread',
+  flags: readonly string[],
   files: number,
 ): Promise<LargeFolderResult> {
   const root = join(folder, 'large')
   await makeFiles(root, files, files)
-  const { seconds, maxRssMb, idleRssMb, lagP99Ms, deleted } = inNode(host, root)
+  const { seconds, maxRssMb, idleRssMb, lagP99Ms, deleted } = inNode('engine', root, flags)
   await expectEmpty(root, 'mcp-worker')
   if (deleted !== files) throw new Error(`expected ${files} deleted, got ${deleted}`)
   rmSync(root, { recursive: true, force: true })
-  console.log(`${fileSystem} ${host}: ${files} files in one folder: ${seconds.toFixed(1)} s, ${maxRssMb} MiB`)
+  console.log(
+    `${fileSystem} ${flags.join(' ')}: ${files} files in one folder: ${seconds.toFixed(1)} s, ${maxRssMb} MiB`,
+  )
   return {
     fileSystem,
-    host,
+    flags: flags.join(' '),
     files,
     seconds: round(seconds, 1),
     maxRssMb,

@@ -14,8 +14,8 @@ export interface DeletionResult {
 
 export interface LargeFolderResult {
   readonly fileSystem: string
-  /** `engine`: the plugin alone in a process. `thread`: the process of a worker, with the plugin's front thread and the thread of the task. */
-  readonly host: 'engine' | 'thread'
+  /** Of Node.js; empty: none. The plugin runs alone in its process. */
+  readonly flags: string
   readonly files: number
   readonly seconds: number
   readonly maxRssMb: number

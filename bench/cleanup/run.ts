@@ -43,13 +43,14 @@ async function inPlace<T>(parent: string, measure: (place: Place) => Promise<T>)
 
 async function measureMemory(place: Place): Promise<Measured> {
   const deletions = await measureDeletions(place, { files, rounds })
-  const engine = await measureLargeFolder(place, 'engine', large)
-  return { deletions, largeFolders: [engine, await measureLargeFolder(place, 'thread', large)] }
+  const usual = await measureLargeFolder(place, [], large)
+  const small = await measureLargeFolder(place, ['--max-semi-space-size=4'], large)
+  return { deletions, largeFolders: [usual, small] }
 }
 
 async function measureDisk(place: Place): Promise<Measured> {
   const deletions = await measureDeletions(place, { files, rounds })
-  return { deletions, largeFolders: [await measureLargeFolder(place, 'engine', large)] }
+  return { deletions, largeFolders: [] }
 }
 
 const memory = await inPlace('/dev/shm', measureMemory)

@@ -1,6 +1,9 @@
 import { mkdir, readdir, realpath, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { expect, it } from 'vitest'
+import dataCleanup from '@mcp-worker/handler-data-cleanup'
+import vectorIndex from '@mcp-worker/handler-vector-index'
+import { createLogger, createWorker, memoryQueue } from '@mcp-worker/runtime'
+import { expect, it, onTestFinished } from 'vitest'
 import { runMain, startService, temporaryFolder } from './running-service.js'
 
 /** A worker as the image starts it: the default plugins, and a folder for temporary files with an old and a new file. */
@@ -56,4 +59,20 @@ it('a folder for temporary files that cannot be one ends the start with the reas
   const running = runMain(['start'], { cwd: home, env })
   expect(await running.ended).not.toBe(0)
   expect(running.stderr() + running.stdout()).toMatch(/targets\.temp_files\.root.*root of the file system/)
+})
+
+it("the vector index's dead rows go by a task of its own, which the cleanup asks for", async () => {
+  const tasks = [{ type: 'vector_index', payload: { operation: 'optimize' } }]
+  const worker = createWorker({
+    plugins: [vectorIndex(), dataCleanup({ targets: { vectors: { kind: 'tasks', tasks } } })],
+    queue: memoryQueue(),
+    dataDir: await temporaryFolder(),
+    logger: createLogger({ destination: { write: () => {} } }),
+  })
+  await worker.start()
+  onTestFinished(async () => void (await worker.stop()))
+  await (await worker.submit('vector_index', { documents: ['a', 'b'] })).result()
+  const asked = await (await worker.submit('data_cleanup', { target: 'vectors' })).result()
+  const child = await worker.wait(asked.tasks[0]?.id ?? '', { timeoutMs: 15_000 })
+  expect(child).toMatchObject({ type: 'vector_index', status: 'succeeded' })
 })

@@ -46,14 +46,14 @@ test('the file system, homes, folders of the system and the data directory are r
 
 test('a worker whose configuration names such a root does not start, and hears of all of them', async () => {
   const options = optionsSchema.parse({
-    targets: { one: files('/'), two: files('/etc'), fine: files('/tmp/x') },
+    targets: { one: files('/'), two: files('/etc'), fine: files('/srv/x') },
   })
   const start = targetsOf(options, await tempFolder())
   await expect(start).rejects.toThrow(/targets\.one\.root: "\/" .* targets\.two\.root: "\/etc"/)
 })
 
 test('a data directory below the default root refuses the task, not the start', async () => {
-  const targets = await targetsOf(optionsSchema.parse({}), '/tmp/x')
+  const targets = await targetsOf(optionsSchema.parse({}), '/srv/x')
   expect(Object.keys(targets)).toEqual(['temp_files'])
 })
 

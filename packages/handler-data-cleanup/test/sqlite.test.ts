@@ -34,7 +34,7 @@ async function fixture({ autoVacuum = 'INCREMENTAL', rows = 4_000, prune = [even
     folder,
     path,
     db,
-    run: (payload = {}) => run({ target: 'database', older_than: '7d', ...payload }),
+    run: (payload = {}, context = {}) => run({ target: 'database', older_than: '7d', ...payload }, context),
     preview: () => preview({ target: 'database', older_than: '7d' }),
     count: (table = 'events') => Number(db.prepare(`SELECT count(*) AS n FROM ${table}`).get()?.['n']),
     [Symbol.dispose]: () => db.close(),
@@ -186,4 +186,21 @@ test('a file that others keep locked makes the task try again later', async () =
   await expect(made.run()).rejects.toMatchObject({ code: 'DATABASE_BUSY', name: 'RetryableError' })
   made.db.exec('ROLLBACK')
   expect(await made.run()).toMatchObject({ databases: [{ rows_deleted: 2_000 }] })
+})
+
+test('a cancel ends the run within one batch; what was deleted is committed', async () => {
+  using made = await fixture()
+  const controller = new AbortController()
+  const progress = (rows: number) => void (rows >= 300 && controller.abort(new Error('cancelled')))
+  const context = { signal: controller.signal, progress }
+  await expect(made.run({ batch_size: 100 }, context)).rejects.toThrow(/abort|cancel/)
+  expect(made.count()).toBe(3_700)
+})
+
+test('max_duration stops between two batches, and the next run goes on', async () => {
+  using made = await fixture()
+  const first = await made.run({ batch_size: 100, pause_ms: 1_100, max_duration: '1s' })
+  expect(first).toMatchObject({ outcome: 'partial', truncated_by: 'max_duration' })
+  expect(first.databases[0]?.rows_deleted).toBe(100)
+  expect(await made.run()).toMatchObject({ outcome: 'done', databases: [{ rows_deleted: 1_900 }] })
 })

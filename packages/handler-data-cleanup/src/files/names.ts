@@ -8,9 +8,17 @@ export function bytesOf(name: ByteString): Buffer {
   return Buffer.from(name, 'latin1')
 }
 
+/** For system calls. Where bytes and UTF-8 are the same, as nearly always, the string itself: a Buffer per call is most of the memory of a large run. */
+export function callable(path: ByteString): string | Buffer {
+  return ASCII.test(path) ? path : bytesOf(path)
+}
+
+// oxlint-disable-next-line no-control-regex -- the whole of ASCII
+const ASCII = /^[\x01-\x7f]*$/
+
 /** For people and for patterns. */
 export function textOf(name: ByteString): string {
-  return Buffer.from(name, 'latin1').toString('utf8')
+  return ASCII.test(name) ? name : Buffer.from(name, 'latin1').toString('utf8')
 }
 
 export function byteStringOf(text: string): ByteString {

@@ -1,7 +1,7 @@
 import { lstatSync, realpathSync } from 'node:fs'
 import { readlink, rmdir, unlink } from 'node:fs/promises'
 import { type Folder, lookOf } from './folder.js'
-import { type ByteString, byteStringOf, bytesOf } from './names.js'
+import { type ByteString, byteStringOf, bytesOf, callable } from './names.js'
 import { lookAt, namesIn, readStart } from './pinned-folder.js'
 
 /**
@@ -14,7 +14,7 @@ export async function openPathRoot(path: string): Promise<Folder> {
 
 function pathFolder(root: ByteString, parts: readonly ByteString[]): Folder {
   const path = [root, ...parts].join('/')
-  const at = (name: ByteString): Buffer => bytesOf(`${path}/${name}`)
+  const at = (name: ByteString) => callable(`${path}/${name}`)
   return {
     parts,
     safety: 'reduced',
