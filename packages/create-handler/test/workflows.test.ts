@@ -36,9 +36,12 @@ async function readWorkflows(folder: URL) {
   )
 }
 
+function stepsOf({ jobs }: Workflow): readonly Step[] {
+  return Object.values(jobs).flatMap(({ steps = [] }) => steps)
+}
+
 describe.each(Object.entries(PLACES))('the workflows of %s', async (_place, folder) => {
   const workflows = await readWorkflows(folder)
-  const stepsOf = ({ jobs }: Workflow) => Object.values(jobs).flatMap(({ steps = [] }) => steps)
 
   it('are one for checks and one for releases', () => {
     expect(workflows.map(({ name }) => name)).toEqual(['ci.yml', 'release.yml'])
