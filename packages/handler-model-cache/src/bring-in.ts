@@ -65,6 +65,7 @@ function beginAttempt(entry: ModelEntry, clock: CacheClock): Attempt {
     progressAt: now,
     doneBytes: 0,
     totalBytes: null,
+    isLoading: false,
     lost: null,
   }
   entry.attempt = attempt
@@ -89,6 +90,7 @@ async function bringInOnce(
   const startedAt = clock.now()
   move(entry, 'loading', startedAt)
   attempt.progressAt = startedAt
+  attempt.isLoading = true
   const loaded = await loadOrMakeRoom(entry, wish, attempt, around)
   move(entry, 'warming', clock.now())
   adopt(entry, loaded, attempt, around.letGo)
@@ -230,7 +232,8 @@ async function endFailed(
   const cancelled = signal.aborted && attempt.lost === null
   const error = asError(around.closing.aborted ? around.closing.reason : (attempt.lost ?? thrown))
   const seconds = (clock.now() - attempt.startedAt) / 1000
-  observer.loadEnded(entry.engine.name, cancelled ? 'cancelled' : 'failed', seconds, false)
+  if (attempt.isLoading)
+    observer.loadEnded(entry.engine.name, cancelled ? 'cancelled' : 'failed', seconds, false)
   if (!cancelled || around.closing.aborted) rejectAll(entry, error)
   if (attempt.lost !== null) observer.gone(entry.engine.name, entry.model.modelId, attempt.lost)
   if (entry.loaded !== null) await around.letGo.giveBack(entry)

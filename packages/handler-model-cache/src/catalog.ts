@@ -53,7 +53,7 @@ export function createCatalog(engines: readonly ModelEngine[], options: CatalogO
     wishesOf(payload) {
       const known = options.models[payload.model_id]
       const digest = payload.digest ?? known?.digest ?? null
-      return placesOf(payload).map(({ engine, model }) => ({
+      return placesOf(payload).map(({ engine, model }, i, places) => ({
         engine,
         model: { ...model, digest },
         priority: PRIORITIES.indexOf(payload.priority),
@@ -61,6 +61,7 @@ export function createCatalog(engines: readonly ModelEngine[], options: CatalogO
         memoryBytes: payload.memory_bytes ?? bytesOf(known?.memoryMb),
         warmup: warmupOf(warmupFields(payload.warmup) ?? known?.warmup, options),
         keepAliveMs: payload.keep_alive === undefined ? known?.keepAlive : payload.keep_alive,
+        isGuess: i < places.length - 1,
         pin: payload.pin,
         force: payload.force,
       }))

@@ -1,7 +1,7 @@
 import { createBringIn } from './bring-in.js'
 import type { CacheClock } from './clock.js'
 import type { LoadedModel, ModelEngine, ModelRef } from './engine.js'
-import { ModelError } from './errors.js'
+import { isModelError, ModelError } from './errors.js'
 import { createLetGo, type LetGo } from './let-go.js'
 import { createModelBook, type ModelBook } from './model-book.js'
 import type { Arrival, Arrived, Drained, EvictReason, ModelEntry, ModelWish } from './model-entry.js'
@@ -166,7 +166,8 @@ async function ask(
     observer.requested(wish.engine.name, arrival.kind === 'refused' ? 'refused' : arrival.how)
     return { entry, arrival }
   } catch (error) {
-    if (!options.signal.aborted) observer.requested(wish.engine.name, 'failed')
+    const isWrongGuess = wish.isGuess && isModelError(error) && error.code === 'MODEL_NOT_FOUND'
+    if (!options.signal.aborted && !isWrongGuess) observer.requested(wish.engine.name, 'failed')
     throw error
   }
 }

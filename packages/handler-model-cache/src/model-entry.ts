@@ -34,6 +34,8 @@ export interface ModelWish {
   readonly warmup: WarmupWish | null
   /** Idle time after which it is unloaded, in milliseconds; null: never for idleness; undefined: as it was, else as the options say. */
   readonly keepAliveMs: number | null | undefined
+  /** Another spelling is tried where this one is not found: that is no failed request. */
+  readonly isGuess: boolean
   /** Pinned from the moment that it is ready. */
   readonly pin: boolean
   /** Try again although the backoff of the last failure is not over. */
@@ -67,6 +69,8 @@ export interface Attempt {
   progressAt: number
   doneBytes: number
   totalBytes: number | null
+  /** The engine was asked to load: what ends before that is no load. */
+  isLoading: boolean
   /** Set where the engine lost the model while it was warming. */
   lost: Error | null
 }

@@ -50,6 +50,7 @@ export function openCache(
     memoryBytes: null,
     warmup: null,
     keepAliveMs: undefined,
+    isGuess: false,
     pin: false,
     force: false,
     ...wish,

@@ -28,6 +28,8 @@ test('a name with a dash finds the model that the server calls by a tag', async 
   const task = await worker.submit('model_cache', { model_id: 'qwen3-4b' })
   expect(await task.result()).toMatchObject({ outcome: 'loaded' })
   expect([...server.loaded]).toEqual(['qwen3:4b'])
+  const text = await worker.registry.metrics()
+  expect(text).not.toContain('outcome="failed"')
   const evict = await worker.submit('model_cache', { model_id: 'qwen3-4b', operation: 'evict' })
   expect(await evict.result()).toMatchObject({ outcome: 'evicted' })
   expect([...server.loaded]).toEqual([])
