@@ -10,6 +10,8 @@ export interface EngineCase {
   readonly other: string
   /** The load of it takes long enough to be caught in its midst. */
   readonly slow: string
+  /** How much of `slow` is to be read before its load is aborted. Default 0. */
+  readonly abortAfterBytes?: number
   /** What `estimate` says of `model` for its digest where one is asked for; null: the engine has no digests. */
   readonly digest: string | null
   /** Starts a load of `slow` and resolves when it is under way. `loading` rejects when it was aborted. */
@@ -105,12 +107,15 @@ export function describeEngine(name: string, openCase: () => Promise<EngineCase>
     })
 
     test('frees everything of a load that is aborted in its midst, and rejects with the reason after that', async () => {
-      const { engine, slow, beginLoad, held } = await open()
+      const { engine, slow, abortAfterBytes = 0, beginLoad, held } = await open()
       const abort = new AbortController()
       const reason = new Error('nobody wants it any more')
       let loading: Promise<unknown> = Promise.resolve()
       await new Promise<void>((resolve) => {
-        const options = loadOptions({ signal: abort.signal, progress: () => resolve() })
+        const progress = (done: number): void => {
+          if (done >= abortAfterBytes) resolve()
+        }
+        const options = loadOptions({ signal: abort.signal, progress })
         loading = engine.load(modelRef(slow), options)
         loading.catch(() => {})
       })
