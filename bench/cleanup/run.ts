@@ -2,11 +2,10 @@
  * The cleanup beside find, systemd-tmpfiles and rimraf, on the disk of the temporary folder and on tmpfs; one very large folder; a database with a writer.
  * Writes bench/results/cleanup.json. `--files N`, `--large N`, `--rows N`, `--rounds N`.
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { execFileSync } from 'node:child_process'
 import { describeMachine } from '../queue/machine.ts'
 import { measureDatabase } from './database.ts'
 import { type Place, measureDeletions, measureLargeFolder } from './deletions.ts'
@@ -30,12 +29,19 @@ interface Measured {
   readonly largeFolders: readonly LargeFolderResult[]
 }
 
+/** statfs(2) */
+const TYPES: Readonly<Record<number, string>> = {
+  0xef53: 'ext4',
+  0x01021994: 'tmpfs',
+  0x58465342: 'xfs',
+  0x9123683e: 'btrfs',
+}
+
 /** Runs `measure` in a folder of its own below `parent`. */
 async function inPlace<T>(parent: string, measure: (place: Place) => Promise<T>): Promise<T> {
   const folder = mkdtempSync(join(parent, 'mcp-worker-cleanup-bench-'))
-  const type = execFileSync('findmnt', ['-n', '-o', 'FSTYPE', '-T', folder], { encoding: 'utf8' })
   try {
-    return await measure({ folder, fileSystem: type.split('\n')[0] ?? '?' })
+    return await measure({ folder, fileSystem: TYPES[statfsSync(folder).type] ?? '?' })
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }

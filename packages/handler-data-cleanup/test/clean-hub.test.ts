@@ -121,6 +121,12 @@ test('a repository that cannot be read whole is left alone, and the others are c
   expect(result.deleted).toBe(6)
 })
 
+test('a ref that is a link protects nothing that can be known: its repository is left alone', async () => {
+  const { repo, run } = await fixture()
+  await symlink('main', join(repo, 'refs/alias'))
+  expect(await run()).toMatchObject({ outcome: 'partial', error_count: 1, deleted: 0 })
+})
+
 test('what makes no sense here is refused', async () => {
   const { run } = await fixture()
   await expect(run({ keep_latest: 1, until_free: { bytes: 1 } })).rejects.toMatchObject({

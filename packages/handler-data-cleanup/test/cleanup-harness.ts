@@ -53,7 +53,7 @@ export async function createHarness(options: HarnessOptions) {
   }
 }
 
-export function idleContext(): TaskContext {
+function idleContext(): TaskContext {
   return {
     signal: new AbortController().signal,
     progress: () => {},

@@ -66,6 +66,8 @@ async function readRefs(folder: Folder, refs: Set<string>): Promise<void> {
     if (look?.kind === 'file') refs.add((await folder.readText(name, MAX_REF_BYTES)).trim())
     else if (look?.kind === 'directory' && folder.parts.length < MAX_DEPTH)
       await within(folder, name, (inner) => readRefs(inner, refs))
+    // what it keeps cannot be known
+    else if (look !== null) throw Object.assign(new Error('no ref'), { code: 'EINVAL' })
   }
 }
 

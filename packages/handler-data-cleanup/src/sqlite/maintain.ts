@@ -3,7 +3,15 @@ import { fault } from '../fault.js'
 import type { SqliteDatabase } from '../options.js'
 import type { DatabaseResult, DatabaseWork } from '../payload.js'
 import { type SqliteFile, openSqlite, pragma, whileBusy } from './connection.js'
-import { type PruneLimits, type Pruned, freePages, pruneTable, readCheckpoint, sizeOf } from './prune.js'
+import {
+  type PruneLimits,
+  type Pruned,
+  WAL_HIGH_BYTES,
+  emptyWal,
+  freePages,
+  pruneTable,
+  sizeOf,
+} from './prune.js'
 
 export interface Maintained {
   readonly result: DatabaseResult
@@ -91,7 +99,7 @@ async function vacuumFile(
     if (left >= free) break // readers hold the last pages
     free = left
     const wal = await sizeOf(`${file.spec.path}-wal`)
-    if (wal > 6 * 1024 * 1024) readCheckpoint(db, 'TRUNCATE')
+    if (wal > WAL_HIGH_BYTES) emptyWal(db)
     await setTimeout(Math.max(pauseMs, Math.ceil(tookMs)), undefined, { signal })
   }
   return 'done'
@@ -101,7 +109,7 @@ async function vacuumFile(
 async function checkpointWal({ db, signal }: SqliteFile): Promise<DatabaseResult['checkpoint']> {
   const giveUpAt = performance.now() + CHECKPOINT_WAIT_MS
   for (;;) {
-    if (readCheckpoint(db, 'TRUNCATE').busy === 0) return 'done'
+    if (emptyWal(db).busy === 0) return 'done'
     if (performance.now() >= giveUpAt) return 'busy'
     await setTimeout(50, undefined, { signal })
   }

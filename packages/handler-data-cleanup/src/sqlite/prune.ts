@@ -8,7 +8,7 @@ import { type SqliteFile, inTransaction, pragma, whileBusy } from './connection.
 /** A transaction longer than that keeps writers waiting: the next one takes half as many rows. */
 const LONG_MS = 25
 /** The write-ahead log is brought down before it is larger than that. */
-const WAL_HIGH_BYTES = 6 * 1024 * 1024
+export const WAL_HIGH_BYTES = 6 * 1024 * 1024
 const WAL_WAIT_MS = 5_000
 
 export interface PruneLimits {
@@ -104,12 +104,11 @@ function quoted(identifier: string): string {
   return `"${identifier.replaceAll('"', '""')}"`
 }
 
-/** Moves the log's pages into the file once it is large. False: readers kept it from that for too long. */
+/** Moves the log's pages into the file once it is large. Busy is a row, answered at once where readers are in the way. False: readers kept it from that for too long. */
 async function bringDownWal({ db, spec, signal }: SqliteFile): Promise<boolean> {
   const giveUpAt = performance.now() + WAL_WAIT_MS
   while ((await sizeOf(`${spec.path}-wal`)) > WAL_HIGH_BYTES) {
-    // TRUNCATE, as only that makes the file small again; it answers busy as a row, at once where readers are in the way
-    if (readCheckpoint(db, 'TRUNCATE').busy === 0) return true
+    if (emptyWal(db).busy === 0) return true
     if (performance.now() >= giveUpAt) return false
     await setTimeout(50, undefined, { signal })
   }
@@ -120,20 +119,26 @@ export async function sizeOf(path: string): Promise<number> {
   return (await stat(path).catch(() => null))?.size ?? 0
 }
 
-export interface CheckpointRow {
+interface CheckpointRow {
   readonly busy: number
   readonly log: number
   readonly checkpointed: number
 }
 
 /** `busy` is an answer, not an error. log −1: the file has no write-ahead log. */
-export function readCheckpoint(db: DatabaseSync, mode: 'PASSIVE' | 'TRUNCATE'): CheckpointRow {
+function readCheckpoint(db: DatabaseSync, mode: 'PASSIVE' | 'TRUNCATE'): CheckpointRow {
   const row = db.prepare(`PRAGMA wal_checkpoint(${mode})`).get()
   return {
     busy: Number(row?.['busy']),
     log: Number(row?.['log']),
     checkpointed: Number(row?.['checkpointed']),
   }
+}
+
+/** PASSIVE keeps nobody waiting and does nearly all of it; only TRUNCATE makes the file small, and it locks writers out for the little that is left. */
+export function emptyWal(db: DatabaseSync): CheckpointRow {
+  readCheckpoint(db, 'PASSIVE')
+  return readCheckpoint(db, 'TRUNCATE')
 }
 
 export function freePages(db: DatabaseSync): number {
