@@ -28,10 +28,8 @@ function openService() {
     warmupRuns: 0,
   })
   const catalog = createCatalog([engine.engine], options)
-  return {
-    ...harness,
-    service: createEmbedderService({ cache, catalog, embedders: options.embedder.models }),
-  }
+  const service = createEmbedderService({ cache, catalog, embedders: options.embedder.models })
+  return { ...harness, service, endEmbedding: () => held.end?.() }
 }
 
 test('an embedder is found by its options, whichever defaults are written out', async () => {
