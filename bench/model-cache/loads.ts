@@ -29,7 +29,7 @@ const LEASE_MS = 3000
 
 const EVERY_MS = 2
 
-/** Runs `work` and tells how late a timer of the main loop was meanwhile. (monitorEventLoopDelay missed a block of seconds here.) */
+/** Runs `work` and tells how late a timer of the main loop was meanwhile. (monitorEventLoopDelay loses the first sample after a reset.) */
 async function timed<T>(work: () => Promise<T>): Promise<{ readonly value: T; readonly lag: Lag }> {
   const late: number[] = []
   let lastAt = performance.now()
