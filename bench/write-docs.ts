@@ -2,16 +2,18 @@
 import { writeFileSync } from 'node:fs'
 import { writeEmbedderFigures } from './docs/embedder.ts'
 import { modelCacheSection } from './docs/model-cache.ts'
+import { modelLoadingSection } from './docs/model-loading.ts'
 import { queueSection } from './docs/queue.ts'
 import { vectorSection } from './docs/vector.ts'
 
 const text = `# Benchmarks
 
-Made by \`pnpm bench\`, \`pnpm bench --pickup\`, \`pnpm bench --waiting N\`, \`node bench/vector/run.ts\`, \`node bench/model-cache/run.ts\` and \`node bench/write-docs.ts\`. Trust the ratios, not the absolutes: all engines of a
+Made by \`pnpm bench\`, \`pnpm bench --pickup\`, \`pnpm bench --waiting N\`, \`node bench/vector/run.ts\`, \`node bench/model-cache/run.ts\`, \`node bench/model-cache/loading.ts\` and \`node bench/write-docs.ts\`. Trust the ratios, not the absolutes: all engines of a
 table ran in one run on one machine.
 
 ${queueSection()}
 ${vectorSection()}
-${modelCacheSection()}`
+${modelCacheSection()}
+${modelLoadingSection()}`
 writeFileSync(new URL('../docs/benchmarks.md', import.meta.url), text)
 writeEmbedderFigures()

@@ -1,6 +1,6 @@
 /**
  * What the load of a 400 MB model does to the event loop, in this thread, in a thread and by the engines of the model cache; and what becomes of a load
- * that is given up: `node model-cache/loading.ts`. Writes results/model-loading.json.
+ * that is given up: `node model-cache/loading.ts [--cycles-only]`. Writes results/model-loading.json.
  */
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { writeOnnx } from '../../packages/handler-model-cache/test/models/write-onnx.ts'
-import { describeMachine, type Machine, median } from '../queue/machine.ts'
+import { describeMachine, median } from '../queue/machine.ts'
 import { table } from '../queue/table.ts'
 import { measureCycles, type CyclesResult } from './cycles.ts'
 
@@ -35,9 +35,8 @@ export interface LoadingSample {
   readonly keptMb: number
 }
 
-export interface LoadingResult {
-  readonly at: string
-  readonly machine: Machine
+/** What is left in bench/results/model-loading.json. */
+export interface LoadingResults {
   readonly megabytes: number
   readonly rounds: number
   /** The medians of the rounds; of `lagMaxMs` the worst. */
@@ -52,6 +51,7 @@ export interface LoadingResult {
 }
 
 const ROUNDS = 3
+const resultFile = new URL('../results/model-loading.json', import.meta.url)
 const MEGABYTES = 400
 const child = fileURLToPath(new URL('loading-child.ts', import.meta.url))
 
@@ -66,9 +66,9 @@ function run(way: Way, mode: Mode, root: string, hash: string): Promise<LoadingS
   })
 }
 
-async function measureLoads(root: string, hash: string): Promise<LoadingResult['loads']> {
+async function measureLoads(root: string, hash: string): Promise<LoadingResults['loads']> {
   const samples = new Map<Way, LoadingSample[]>(WAYS.map((way) => [way, []]))
-  for (let round = 0; round < ROUNDS; round += 1) {
+  for (let done = 0; done < ROUNDS; done += 1) {
     for (const way of WAYS) {
       const sample = await run(way, 'load', root, hash)
       if (typeof sample === 'string') throw new Error(`${way} ended with ${sample}`)
@@ -84,7 +84,7 @@ async function measureLoads(root: string, hash: string): Promise<LoadingResult['
   }))
 }
 
-async function measureAborts(root: string, hash: string): Promise<LoadingResult['aborts']> {
+async function measureAborts(root: string, hash: string): Promise<LoadingResults['aborts']> {
   const aborts = []
   for (const way of ['onnx-thread', 'onnx-engine'] as const) {
     const outcome = await run(way, 'abort', root, hash)
@@ -98,26 +98,32 @@ function round(value: number, digits: number): number {
   return Number(value.toFixed(digits))
 }
 
-const machine = describeMachine()
-const root = mkdtempSync(join(tmpdir(), 'model-loading-'))
-try {
-  const model = join(root, 'model.onnx')
-  writeOnnx(model, MEGABYTES)
-  const hash = createHash('sha256').update(readFileSync(model)).digest('hex')
-  const loads = await measureLoads(root, hash)
-  const aborts = await measureAborts(root, hash)
-  const cycles = await measureCycles()
-  const at = new Date().toISOString()
-  const result: LoadingResult = { at, machine, megabytes: MEGABYTES, rounds: ROUNDS, loads, aborts, cycles }
-  writeFileSync(
-    new URL('../results/model-loading.json', import.meta.url),
-    `${JSON.stringify(result, null, 2)}\n`,
-  )
-  const rows = loads.map(({ way, ms, lagP99Ms, lagMaxMs, keptMb }) =>
-    [way, ms, lagP99Ms, lagMaxMs, keptMb].map(String),
-  )
-  console.log(table(['way', 'load ms', 'lag p99 ms', 'lag max ms', 'kept MB'], rows))
-  console.log(JSON.stringify({ aborts, cycles }, null, 2))
-} finally {
-  rmSync(root, { recursive: true })
+/** What another run has left of the part that this one does not measure. */
+function readEarlier(): Pick<LoadingResults, 'loads' | 'aborts'> {
+  return (JSON.parse(readFileSync(resultFile, 'utf8')) as { results: LoadingResults }).results
 }
+
+async function measureAll(): Promise<Pick<LoadingResults, 'loads' | 'aborts'>> {
+  const root = mkdtempSync(join(tmpdir(), 'model-loading-'))
+  try {
+    const model = join(root, 'model.onnx')
+    writeOnnx(model, MEGABYTES)
+    const hash = createHash('sha256').update(readFileSync(model)).digest('hex')
+    return { loads: await measureLoads(root, hash), aborts: await measureAborts(root, hash) }
+  } finally {
+    rmSync(root, { recursive: true })
+  }
+}
+
+const machine = describeMachine()
+// first, while nothing else is in this process's memory
+const cycles = await measureCycles()
+const { loads, aborts } = process.argv.includes('--cycles-only') ? readEarlier() : await measureAll()
+const results: LoadingResults = { megabytes: MEGABYTES, rounds: ROUNDS, loads, aborts, cycles }
+const result = { at: new Date().toISOString(), machine, results }
+writeFileSync(resultFile, `${JSON.stringify(result, null, 2)}\n`)
+const rows = loads.map(({ way, ms, lagP99Ms, lagMaxMs, keptMb }) =>
+  [way, ms, lagP99Ms, lagMaxMs, keptMb].map(String),
+)
+console.log(table(['way', 'load ms', 'lag p99 ms', 'lag max ms', 'kept MB'], rows))
+console.log(JSON.stringify({ aborts, cycles }, null, 2))
