@@ -164,6 +164,6 @@ async function release(workspace: Workspace, packs: string, only: string, change
     `packages/${only}/package.json`,
   ])
   await workspace.commit('Version packages')
-  await workspace.build()
+  await workspace.build(change.package)
   return workspace.publish(join(folder, packs))
 }

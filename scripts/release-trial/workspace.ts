@@ -25,7 +25,8 @@ export interface Workspace {
   /** Everything back to the last commit. */
   undo(): Promise<void>
   commit(message: string): Promise<void>
-  build(): Promise<void>
+  /** One package and what it needs, or all. */
+  build(name?: string): Promise<void>
   /** Packs what the registry lacks, checks each tarball, publishes the tarballs. Answers name@version of each. */
   publish(packs: string): Promise<string[]>
   /** Writes the bills of materials and throws where a dependency of a published package is not in its own. */
@@ -53,7 +54,7 @@ export async function cloneWorkspace(repository: string, folder: string, npmrc: 
   const filters = ['--filter', 'mcp-worker', '--filter', './packages/*']
   await run(['pnpm', 'install', '--prefer-offline', '--frozen-lockfile', ...filters], { cwd: folder })
   const turbo = ['turbo', 'run', 'build', `--cache-dir=${join(repository, '.turbo/cache')}`]
-  const build = ['pnpm', 'exec', ...turbo, '--output-logs=errors-only', '--filter=./packages/*']
+  const build = ['pnpm', 'exec', ...turbo, '--output-logs=errors-only']
   return {
     folder,
     manifests: () => readManifests(folder),
@@ -67,8 +68,8 @@ export async function cloneWorkspace(repository: string, folder: string, npmrc: 
       await git('add', '--all')
       await git('commit', '--quiet', '--message', message)
     },
-    async build() {
-      await run(build, { cwd: folder })
+    async build(name = './packages/*') {
+      await run([...build, `--filter=${name}`], { cwd: folder })
     },
     publish: (packs) => publishPackages(folder, packs, git),
     async checkMaterials(sboms) {
