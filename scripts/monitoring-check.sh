@@ -20,6 +20,9 @@ promtool check config deploy/prometheus/prometheus.yml
 promtool test rules deploy/prometheus/alerts.test.yml
 untested=$(comm -23 <(sed -n 's/.*- alert: //p' deploy/prometheus/alerts.yml | sort -u) <(sed -n 's/.*alertname: //p' deploy/prometheus/alerts.test.yml | sort -u))
 [ -z "$untested" ] || { echo "alerts without a test: $untested" >&2; exit 1; }
+for alert in $(sed -n 's/.*- alert: //p' deploy/prometheus/alerts.yml); do
+  grep -q "^| \`$alert\`" docs/troubleshooting.md || { echo "docs/troubleshooting.md has no row for $alert" >&2; exit 1; }
+done
 node=node_modules/.bin/node
 $node scripts/grafana-dashboard.ts --check
 $node scripts/monitoring-check.ts "$@"

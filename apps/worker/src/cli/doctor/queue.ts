@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { isWorkerError } from '@mcp-worker/runtime'
+import { ERROR_CODES, isWorkerError } from '@mcp-worker/runtime'
 import type { QueueState } from '@mcp-worker/runtime/sqlite'
 import { queuePath } from '../../store.js'
 import { fault, type Finding, mebibytes, ok, type Patient, skipped, warning } from './finding.js'
@@ -84,9 +84,9 @@ function aboutTasks(state: QueueState, workers: number, { configuration }: Patie
   }
   for (const { type, code, count } of state.failures) {
     const detail = `${count} tasks of type ${type} failed with ${code} in the last 24 hours`
-    findings.push(
-      warning('tasks', detail, `mcp-worker list --status failed --type ${type}; docs/errors.md has ${code}`),
-    )
+    const where = ERROR_CODES.some((known) => known === code) ? 'docs/errors.md has' : 'its plugin documents'
+    const remedy = `mcp-worker list --status failed --type ${type}; ${where} ${code}`
+    findings.push(warning('tasks', detail, remedy))
   }
   return findings.length > 0 ? findings : [ok('tasks', `${total} wait, none failed in the last 24 hours`)]
 }
