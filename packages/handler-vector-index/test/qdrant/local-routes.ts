@@ -3,7 +3,7 @@ import { matches } from './local-filter.js'
 import { createLocalCollection, type LocalCollection, nearest, toRecord } from './local-storage.js'
 import { type Point, refuse } from './local-point.js'
 
-export interface Request {
+interface Request {
   readonly method: string
   /** Decoded parts of the path. */
   readonly path: readonly string[]

@@ -15,7 +15,7 @@ export type Fault =
   /** The answer waits until the promise is fulfilled. */
   | { readonly kind: 'slow'; readonly until: Promise<unknown> }
 
-export interface FaultRule {
+interface FaultRule {
   /** Of requests whose `METHOD /path` matches. */
   readonly on: RegExp
   readonly fault: Fault
