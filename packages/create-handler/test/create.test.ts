@@ -48,7 +48,7 @@ describe('createHandler', () => {
 
   it('leaves no name of the template in a package of another name', async () => {
     const { files, read } = await create('@acme/image-resize')
-    for (const file of files) expect(await read(file), file).not.toMatch(/my[-_]task/)
+    for (const file of files) expect(await read(file), file).not.toMatch(/my[-_]?task/i)
     const manifest = JSON.parse(await read('package.json')) as Manifest
     expect(manifest.name).toBe('@acme/handler-image-resize')
     expect(await read('src/index.ts')).toContain("handler('image_resize', {")
