@@ -253,3 +253,18 @@ test('a use of a model that was lost does not hold the one that was loaded after
   old.end()
   await old.done
 })
+
+test('an engine that dies while room is made for what its load measured: nobody is given the dead model', async () => {
+  const { preload, loadAll, test: engine, counted, stateOf } = openCache(MODELS)
+  await loadAll('a')
+  const asked = preload('c')
+  await settled()
+  engine.loads.of('c').resolve({ bytes: 70 })
+  await settled()
+  expect([stateOf('c'), stateOf('a')]).toEqual(['warming', 'unloading'])
+  engine.kill('c')
+  engine.unloads.of('a').resolve()
+  await expect(asked).rejects.toMatchObject({ code: 'MODEL_GONE' })
+  await settled()
+  expect([stateOf('c'), counted()]).toEqual(['failed', 0])
+})

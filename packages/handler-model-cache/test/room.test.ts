@@ -302,3 +302,17 @@ test('what others hold in a shared pool leaves less room', async () => {
 function outOfMemory(): Error {
   return new ModelError('OUT_OF_MEMORY', 'expected 30 bytes, got none')
 }
+
+test('a load that measured more than can be made room for is unloaded again: NO_ROOM', async () => {
+  const { preload, loadAll, pin, test: engine, counted, stateOf } = openCache(MODELS)
+  await loadAll('a')
+  pin('a')
+  const asked = preload('c')
+  await settled()
+  engine.loads.of('c').resolve({ bytes: 70 })
+  await settled()
+  engine.unloads.of('c').resolve()
+  await expect(asked).rejects.toMatchObject({ code: 'NO_ROOM', retryable: true })
+  await settled()
+  expect([stateOf('a'), stateOf('c'), counted()]).toEqual(['ready', 'failed', 60])
+})
