@@ -14,9 +14,13 @@ function evictionTable({ rows }: ModelCacheResults['eviction']): string {
   return markdownTable(head, [['exact optimum', ...Array.from({ length: 6 }, () => '1.00')], ...body])
 }
 
+/** The median, and all rounds. */
+function cell(rounds: readonly Lag[], key: keyof Lag, digits: number): string {
+  const all = rounds.map((one) => one[key].toFixed(digits)).join(', ')
+  return `${median(rounds.map((one) => one[key])).toFixed(digits)} (${all})`
+}
+
 function loadTable(rows: readonly LoadRow[]): string {
-  const cell = (rounds: readonly Lag[], key: keyof Lag, digits: number) =>
-    `${median(rounds.map((one) => one[key])).toFixed(digits)} (${rounds.map((one) => one[key].toFixed(digits)).join(', ')})`
   const body = rows.map(({ how, rounds }) => [
     how,
     cell(rounds, 'seconds', 2),
