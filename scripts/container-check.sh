@@ -85,4 +85,4 @@ fi
 buildah rmi --prune >/dev/null # the image of the run before
 lap "built the image of $(git rev-parse --short "$commit")"
 
-"$node" scripts/container-check.ts "$image" 9>&-
+"$node" "${CHECK:-scripts/container-check.ts}" "$image" 9>&-

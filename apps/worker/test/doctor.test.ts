@@ -85,9 +85,9 @@ describe('mcp-worker doctor', () => {
     expect(checkNode({ nodeVersion, sqliteVersion: '3.53.4', memoryLimit: null }).status).toBe(status)
   })
 
-  it('memory: a limit of 128 MiB is a warning', () => {
+  it('memory: a limit of 256 MiB is a warning', () => {
     const machine = { nodeVersion: '24.21.0', sqliteVersion: '3' }
-    expect(checkMemory({ ...machine, memoryLimit: 128 * 1024 * 1024 }).status).toBe('warning')
+    expect(checkMemory({ ...machine, memoryLimit: 256 * 1024 * 1024 }).status).toBe('warning')
     expect(checkMemory({ ...machine, memoryLimit: 1024 ** 3 }).status).toBe('ok')
   })
 

@@ -84,7 +84,7 @@ function aboutTasks(state: QueueState, workers: number, { configuration }: Patie
   }
   for (const { type, code, count } of state.failures) {
     const detail = `${count} tasks of type ${type} failed with ${code} in the last 24 hours`
-    const where = ERROR_CODES.some((known) => known === code) ? 'docs/errors.md has' : 'its plugin documents'
+    const where = ERROR_CODES.some((one) => one === code) ? 'docs/errors.md has' : 'its plugin documents'
     const remedy = `mcp-worker list --status failed --type ${type}; ${where} ${code}`
     findings.push(warning('tasks', detail, remedy))
   }
