@@ -44,6 +44,16 @@ it('by mtime the old file goes; a preview names it before, and metrics count it 
   expect(metrics).toContain('mcp_worker_data_cleanup_deleted_total{target="temp_files"} 1')
 })
 
+it('results of tasks go through the queue that keeps them', async () => {
+  const { submit } = await startAsImage()
+  await submit({ target: 'temp_files', older_than: '24h' })
+  const { body } = await submit({ target: 'task_results', older_than: '1h' })
+  expect(body).toMatchObject({
+    status: 'succeeded',
+    result: { kind: 'task_results', outcome: 'done', deleted: 0 },
+  })
+})
+
 it('a payload that is none is refused with its faults, and no path can be named', async () => {
   const { submit } = await startAsImage()
   for (const payload of [

@@ -1,24 +1,10 @@
-import { defineService, isWorkerError } from '@mcp-worker/runtime'
+import { type TaskStore, isWorkerError } from '@mcp-worker/runtime'
 import { fault } from './fault.js'
 import type { TasksTarget } from './options.js'
 import type { Payload } from './payload.js'
 import { type Findings, nothingFound } from './result.js'
 import { decideAgeMs } from './selection.js'
 import type { TaskContext } from './task-context.js'
-
-/** The owner of the tasks' results. Whoever provides it prunes; this plugin never writes to a queue's tables. */
-export interface TaskStore {
-  /**
-   * Deletes tasks that ended before `finishedBefore` (milliseconds since the epoch), at most `max`; with `dryRun` counts them. Answers how many.
-   */
-  pruneResults(request: {
-    readonly finishedBefore: number
-    readonly max: number
-    readonly dryRun: boolean
-  }): Promise<{ readonly deleted: number }>
-}
-
-export const taskStore = defineService<TaskStore>('task-store')
 
 const REFUSALS = new Set([
   'unknown_type',
@@ -68,15 +54,10 @@ const PER_CALL = 1_000
 export async function cleanTaskResults(
   target: { readonly older_than?: string | undefined; readonly min_age: string },
   payload: Payload,
-  { store, now }: { readonly store: TaskStore | undefined; readonly now: () => number },
+  { store, now }: { readonly store: TaskStore; readonly now: () => number },
   context: TaskContext,
 ): Promise<Findings> {
   const finishedBefore = now() - decideAgeMs(payload.target, target, payload.older_than)
-  if (store === undefined)
-    throw fault(
-      'TASK_RESULTS_UNAVAILABLE',
-      `target ${payload.target}: nobody provides the service task-store`,
-    )
   const limit = payload.max_files ?? Number.MAX_SAFE_INTEGER
   let deleted = 0
   for (;;) {
@@ -85,7 +66,8 @@ export async function cleanTaskResults(
     const answer = await store.pruneResults({ finishedBefore, max, dryRun: payload.dry_run })
     deleted += answer.deleted
     context.progress(deleted, null, 'results deleted')
-    if (payload.dry_run || answer.deleted < max || deleted >= limit) break
+    // a call may answer before it is through: only nothing means that nothing is left
+    if (payload.dry_run || answer.deleted === 0 || deleted >= limit) break
   }
   const truncated = deleted >= limit
   return {

@@ -20,10 +20,6 @@ const FAULTS = {
   DATABASE_BUSY: ['retryable', 'others kept the database locked'],
   DATABASE_UNAVAILABLE: ['retryable', 'see the message'],
   TASK_REFUSED: ['permanent', "correct the target's task as the message says"],
-  TASK_RESULTS_UNAVAILABLE: [
-    'permanent',
-    'leave it to the queue, which prunes by its retention, or add a plugin that provides the service task-store',
-  ],
 } as const satisfies Readonly<Record<string, readonly ['permanent' | 'retryable', string]>>
 
 export type FaultCode = keyof typeof FAULTS

@@ -102,7 +102,7 @@ const tasksTarget = z.strictObject({
     .max(50),
 })
 
-const taskResultsTarget = z.strictObject({ kind: z.literal('task_results'), ...ages })
+export const taskResultsTarget = z.strictObject({ kind: z.literal('task_results'), ...ages })
 
 const targetSchema = z
   .discriminatedUnion('kind', [filesTarget, hubTarget, databaseTarget, tasksTarget, taskResultsTarget])
@@ -125,7 +125,7 @@ export type TasksTarget = Extract<Target, { kind: 'tasks' }>
 
 /** What `dataCleanup({…})` takes. */
 export const optionsSchema = z.strictObject({
-  /** By name. Nothing else can be deleted. Default: `temp_files` alone. */
+  /** By name. Nothing else can be deleted. Default: `temp_files` and `task_results`. */
   targets: z.record(targetName, targetSchema).optional(),
   /** The root of `temp_files`; a file system may be mounted there. Default: the system's folder for temporary files, where none is. */
   temp_root: root.optional(),

@@ -1,8 +1,7 @@
 import { access, mkdir, constants } from 'node:fs/promises'
 import { createRequire } from 'node:module'
-import { definePlugin } from '@mcp-worker/runtime'
+import { definePlugin, taskStore } from '@mcp-worker/runtime'
 import { statFree } from './clean-files.js'
-import { taskStore } from './clean-tasks.js'
 import { createOpenFiles } from './files/open-files.js'
 import { createCleanupMetrics } from './metrics.js'
 import { optionsSchema } from './options.js'
@@ -20,7 +19,7 @@ export default definePlugin({
   version,
   module: import.meta.url,
   options: optionsSchema,
-  uses: { taskStore: taskStore.optional() },
+  uses: { taskStore },
   // node:sqlite computes on the thread that calls it
   host: 'thread',
   setup: async ({ options, dataDir, metrics, services }): Promise<CleanupDeps> => {

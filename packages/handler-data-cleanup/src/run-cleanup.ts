@@ -1,8 +1,9 @@
 import { join } from 'node:path'
+import type { TaskStore } from '@mcp-worker/runtime'
 import { cleanDatabases } from './clean-databases.js'
 import { cleanFiles } from './clean-files.js'
 import { cleanHub } from './clean-hub.js'
-import { type TaskStore, askOthers, cleanTaskResults } from './clean-tasks.js'
+import { askOthers, cleanTaskResults } from './clean-tasks.js'
 import { fault } from './fault.js'
 import type { CleanupMetrics } from './metrics.js'
 import type { Target } from './options.js'
@@ -17,7 +18,7 @@ export interface CleanupDeps {
   readonly targets: Readonly<Record<string, Target>>
   readonly around: Surroundings
   readonly metrics: CleanupMetrics
-  readonly taskStore: TaskStore | undefined
+  readonly taskStore: TaskStore
 }
 
 /** For the delivery after a crash: the dead one's lock may need a moment to go. */

@@ -1,5 +1,5 @@
 import { decideRoot, resolveFuture } from './files/root.js'
-import { type DataCleanupOptions, type Target, tempFilesTarget } from './options.js'
+import { type DataCleanupOptions, type Target, tempFilesTarget, taskResultsTarget } from './options.js'
 
 /**
  * The targets of the options. A configured root that could never be cleaned ends the start, all of them at once; the default one is only refused
@@ -10,9 +10,8 @@ export async function targetsOf(
   dataDir: string,
 ): Promise<Readonly<Record<string, Target>>> {
   const { targets, temp_root: tempRoot } = options
-  if (targets === undefined && tempRoot === undefined) return { temp_files: tempFilesTarget(undefined) }
-  const named =
-    tempRoot === undefined ? { ...targets } : { temp_files: tempFilesTarget(tempRoot), ...targets }
+  if (targets === undefined && tempRoot === undefined) return defaultTargets(undefined)
+  const named = targets === undefined ? defaultTargets(tempRoot) : withTemp(targets, tempRoot)
   const own = await resolveFuture(dataDir)
   const faults = Object.entries(named).flatMap(([name, target]) => {
     if (!('root' in target)) return []
@@ -23,4 +22,18 @@ export async function targetsOf(
   })
   if (faults.length === 0) return named
   throw new TypeError(`${faults.join('; ')}; configure folders that hold nothing else`)
+}
+
+function defaultTargets(tempRoot: string | undefined): Readonly<Record<string, Target>> {
+  return {
+    temp_files: tempFilesTarget(tempRoot),
+    task_results: taskResultsTarget.parse({ kind: 'task_results' }),
+  }
+}
+
+function withTemp(
+  targets: Readonly<Record<string, Target>>,
+  tempRoot: string | undefined,
+): Readonly<Record<string, Target>> {
+  return tempRoot === undefined ? targets : { temp_files: tempFilesTarget(tempRoot), ...targets }
 }

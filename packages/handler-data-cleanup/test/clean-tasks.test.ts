@@ -48,7 +48,8 @@ test("the results of the worker's own tasks are pruned by whoever owns them", as
   const taskStore = {
     pruneResults: async (request: { finishedBefore: number; max: number; dryRun: boolean }) => {
       asked.push(request)
-      const deleted = Math.min(left, request.max)
+      // as the runtime's: a call may end before it is through
+      const deleted = request.dryRun ? left : Math.min(left, request.max, 400)
       if (!request.dryRun) left -= deleted
       return { deleted }
     },
@@ -59,11 +60,4 @@ test("the results of the worker's own tasks are pruned by whoever owns them", as
   expect(await run(payload)).toMatchObject({ deleted: 2_500, outcome: 'done' })
   expect(asked.every(({ finishedBefore }) => finishedBefore === 8 * HOUR)).toBe(true)
   expect(left).toBe(0)
-})
-
-test('without an owner that can be asked, the target says so', async () => {
-  const { run } = await createHarness({ targets })
-  await expect(run({ target: 'task_results', older_than: '2h' })).rejects.toMatchObject({
-    code: 'TASK_RESULTS_UNAVAILABLE',
-  })
 })

@@ -1,5 +1,6 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { TaskStore } from '@mcp-worker/runtime'
 import { optionsSchema, type Target } from '../src/options.js'
 import { payloadSchema, previewInputSchema, type CleanupResult } from '../src/payload.js'
 import { createOpenFiles, type OpenFiles } from '../src/files/open-files.js'
@@ -8,7 +9,6 @@ import { createCleanupMetrics } from '../src/metrics.js'
 import { previewCleanup } from '../src/preview.js'
 import { type CleanupDeps, runCleanup } from '../src/run-cleanup.js'
 import { statFree } from '../src/clean-files.js'
-import type { TaskStore } from '../src/clean-tasks.js'
 import type { TaskContext } from '../src/task-context.js'
 import { tempFolder } from './temp-folder.js'
 
@@ -34,7 +34,7 @@ export async function createHarness(options: HarnessOptions) {
       gauge: () => ({ set() {} }),
       histogram: () => ({ observe() {} }),
     }),
-    taskStore: options.taskStore,
+    taskStore: options.taskStore ?? { pruneResults: () => Promise.reject(new Error('not here')) },
     around: {
       dataDir: options.dataDir ?? (await tempFolder()),
       concurrency: parsed.concurrency,

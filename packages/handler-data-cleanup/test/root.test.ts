@@ -54,7 +54,7 @@ test('a worker whose configuration names such a root does not start, and hears o
 
 test('a data directory below the default root refuses the task, not the start', async () => {
   const targets = await targetsOf(optionsSchema.parse({}), '/srv/x')
-  expect(Object.keys(targets)).toEqual(['temp_files'])
+  expect(Object.keys(targets)).toEqual(['temp_files', 'task_results'])
 })
 
 test('a root that is a link, or is reached through one, is refused and nothing is touched', async () => {
