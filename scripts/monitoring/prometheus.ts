@@ -5,7 +5,7 @@ import { freePort, startProcess, type Started } from './processes.ts'
 
 const deploy = (name: string) => fileURLToPath(new URL(`../../deploy/prometheus/${name}`, import.meta.url))
 
-export interface Sample {
+interface Sample {
   readonly metric: Readonly<Record<string, string>>
   readonly value: readonly [time: number, value: string]
 }
