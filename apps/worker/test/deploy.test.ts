@@ -123,7 +123,13 @@ describe('Dockerfile', () => {
 
   it('starts the service as a user without rights, by a process that passes signals on', async () => {
     expect(await instruction('USER')).toBe('node')
-    expect(JSON.parse(await instruction('ENTRYPOINT'))).toEqual(['tini', '--', 'node', 'dist/main.js'])
+    expect(JSON.parse(await instruction('ENTRYPOINT'))).toEqual([
+      'tini',
+      '--',
+      'node',
+      '--max-semi-space-size=8',
+      'dist/main.js',
+    ])
     expect(JSON.parse(await instruction('CMD'))).toEqual(['start'])
   })
 

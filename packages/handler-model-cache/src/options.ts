@@ -71,10 +71,8 @@ export const optionsSchema = z.strictObject({
     .default([])
     .describe('Loaded by every replica at its start, before it is ready, and again when they are lost.'),
   warmTimeout: duration
-    .prefault('50s')
-    .describe(
-      'How long the start may take with the warm list; it fails after that. The runtime ends it after 60 s.',
-    ),
+    .prefault('5m')
+    .describe('How long the start may take with the warm list; it fails after that.'),
   eviction: z.enum(EVICTION_POLICIES).default('cost').describe('Which idle models go when room is needed.'),
   keepAlive: keepAlive
     .prefault(-1)

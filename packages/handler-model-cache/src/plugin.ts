@@ -19,6 +19,8 @@ export default definePlugin({
   options: optionsSchema,
   // joins and reservations need one memory; loads compute in threads and processes of their engines
   host: 'inline',
+  // the warm list has a limit of its own: `warmTimeout`
+  setupTimeout: '24h',
   setup: ({ options, dataDir, log, metrics, signal }) =>
     openModelCache({ options, engines: openEngines(options, dataDir), log, metrics, signal }),
   provides: (provide) => [provide(EMBEDDER_SERVICE, ({ deps }) => deps.embedders)],

@@ -2,7 +2,8 @@ import type { Fault } from './errors.js'
 import { describeFaults, KEEP_INPUT } from './faults.js'
 import { checkHandler, checkQuery } from './handshake-handler.js'
 import { kindOf } from './kind-of.js'
-import type { HostKind, Plugin } from './plugin.js'
+import { parseDuration } from './duration.js'
+import type { Duration, HostKind, Plugin } from './plugin.js'
 
 const HOSTS: ReadonlySet<unknown> = new Set<HostKind>(['inline', 'thread'])
 
@@ -15,6 +16,11 @@ export function checkPlugin(plugin: Plugin, host: HostKind, faults: Fault[]): un
   if (typeof plugin.version !== 'string' || plugin.version === '')
     fault('version', 'expected the version of the package: set `version`')
   if (!HOSTS.has(host)) fault('host', `expected inline or thread, got ${shown(host)}: choose one of them`)
+  if (!isLimit(plugin.setupTimeout))
+    fault(
+      'setupTimeout',
+      `expected a duration above zero such as "30s" or "5m", got ${shown(plugin.setupTimeout)}`,
+    )
   const options = checkOptions(plugin, faults)
   if (host === 'thread') checkThread(plugin, options, fault)
   for (const handler of plugin.handlers) checkHandler(handler, plugin.name, faults)
@@ -22,8 +28,16 @@ export function checkPlugin(plugin: Plugin, host: HostKind, faults: Fault[]): un
   return options
 }
 
-function shown(host: unknown): string {
-  return typeof host === 'string' ? host.slice(0, 40) : kindOf(host)
+function shown(given: unknown): string {
+  return typeof given === 'string' ? given.slice(0, 40) : kindOf(given)
+}
+
+function isLimit(duration: Duration): boolean {
+  try {
+    return parseDuration(duration) > 0
+  } catch {
+    return false
+  }
 }
 
 function checkOptions(plugin: Plugin, faults: Fault[]): unknown {

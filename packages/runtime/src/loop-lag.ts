@@ -10,21 +10,33 @@ export interface LoopLag {
 }
 
 export function watchLoopLag(): LoopLag {
-  const histogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS })
-  histogram.enable()
-  // the histogram counts the timer's own interval; what is above it is lag
-  const read = () => (histogram.count === 0 ? 0 : Math.max(0, histogram.percentile(99) / 1e6 - RESOLUTION_MS))
-  let before = 0
+  // two, each begun half a window after the other and never reset: a reset forgets the block that is just going on
+  let [older, newer] = [record(), record()]
   const turning = setInterval(() => {
-    before = read()
-    histogram.reset()
+    older.disable()
+    older = newer
+    newer = record()
   }, WINDOW_MS)
   turning.unref()
   return {
-    p99Ms: () => Math.max(before, read()),
+    p99Ms: () => Math.max(p99Of(older), p99Of(newer)),
     stop() {
       clearInterval(turning)
-      histogram.disable()
+      older.disable()
+      newer.disable()
     },
   }
+}
+
+type Recording = ReturnType<typeof monitorEventLoopDelay>
+
+function record(): Recording {
+  const histogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS })
+  histogram.enable()
+  return histogram
+}
+
+/** The histogram counts the timer's own interval; what is above it is lag. */
+function p99Of(histogram: Recording): number {
+  return histogram.count === 0 ? 0 : Math.max(0, histogram.percentile(99) / 1e6 - RESOLUTION_MS)
 }

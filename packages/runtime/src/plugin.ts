@@ -285,6 +285,8 @@ export interface PluginDefinition<
   readonly host?: HostKind
   /** Heap limit of each thread in MiB; Buffers are outside it. Default 512. */
   readonly threadMemoryMb?: number
+  /** How long `setup` may take: the worker refuses to start after that. Default 1 minute. */
+  readonly setupTimeout?: Duration
   readonly setup?: (context: SetupContext<z.output<O>, ServicesOf<NoInfer<U>>>) => Promise<D> | D
   readonly health?: (context: {
     readonly deps: NoInfer<D>
@@ -306,6 +308,7 @@ export interface Plugin<
   readonly module: string
   readonly host: HostKind
   readonly threadMemoryMb: number
+  readonly setupTimeout: Duration
   /** As given by the caller, before the schema. */
   readonly givenOptions: unknown
   readonly optionsSchema: Schema
@@ -353,6 +356,7 @@ function erase<
     module: definition.module,
     host: definition.host ?? 'inline',
     threadMemoryMb: definition.threadMemoryMb ?? 512,
+    setupTimeout: definition.setupTimeout ?? '1m',
     givenOptions,
     optionsSchema: definition.options,
     uses: definition.uses ?? {},

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import type { Logger } from 'pino'
 import type { Registry as MetricsRegistry } from 'prom-client'
+import { parseDuration } from './duration.js'
 import { WorkerError } from './errors.js'
 import type { CheckedPlugin } from './handshake.js'
 import type { HostSurroundings, PluginHost } from './host/host.js'
@@ -56,12 +57,12 @@ function folderOf(pluginName: string): string {
   return metricPrefix(pluginName).slice('mcp_worker_'.length, -1)
 }
 
-/** Sets up in order; what was set up already is torn down when one fails. */
-export async function startPlugins(plugins: readonly HostedPlugin[], signal: AbortSignal): Promise<void> {
+/** Sets up in order, each within its own time; what was set up already is torn down when one fails. */
+export async function startPlugins(plugins: readonly HostedPlugin[]): Promise<void> {
   const started: HostedPlugin[] = []
   for (const hosted of plugins) {
     try {
-      await hosted.running.start(signal)
+      await hosted.running.start(AbortSignal.timeout(parseDuration(hosted.plugin.setupTimeout)))
       started.push(hosted)
     } catch (cause) {
       await stopPlugins(started, 5000)

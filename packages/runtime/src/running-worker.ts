@@ -33,7 +33,6 @@ export interface RunningWorker extends FrontDoor {
 
 const PRUNE_EVERY_MS = 1000
 const PRUNE_AT_ONCE = { limit: 1000, deadlineMs: 100 }
-const SETUP_MS = 60_000
 
 /** Handshake → keeper and store → plugins → loop. What was opened is closed again when a later step fails. */
 export async function startWorker(settings: Settings): Promise<RunningWorker> {
@@ -191,7 +190,7 @@ async function openAll(
     logger[level](fields, event)
   try {
     await queue.open({ keeper, clock, limits, log, onCommit, onFatal: fatal.raise })
-    await startPlugins(hosted, AbortSignal.timeout(SETUP_MS))
+    await startPlugins(hosted)
   } catch (error) {
     await queue.close({ deadlineMs: 1000 }).catch(() => {})
     await keeper.close({ deadlineMs: 1000 })

@@ -230,6 +230,11 @@ test('refuses a host that there is not', () => {
 
 // ── services ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
+test.each(['0s', '5 parsecs', -1])('refuses %s as the time for a setup', (setupTimeout) => {
+  const faults = faultsOf([plugin({ rest: { setupTimeout } })])
+  expect(faults).toMatchObject([{ path: '@acme/x.setupTimeout' }])
+})
+
 test('refuses a plugin that provides a service of the worker itself, and lets plugins use it', () => {
   expect(faultsOf([plugin({ name: 'a', uses: { tasks: taskStore } })])).toEqual([])
   const faults = faultsOf([plugin({ name: 'b', provides: [taskStore.service] })])
