@@ -99,9 +99,10 @@ ${whereTheTimeGoes(queue)}
 `
 }
 
+const percent = (part: number) => `${Math.round(part * 100)} %`
+
 function whereTheTimeGoes({ results }: Run<readonly Rate[]>): string {
   const { inside, medianRate } = results.find(({ name }) => name === OURS)!
-  const percent = (part: number) => `${Math.round(part * 100)} %`
   return `Of our engine, in the table above (means of its rounds): a transaction carries ${inside!.tasksPerTransaction} tasks and takes ${inside!.msPerTransaction} ms with its fsync; the keeper thread is in one ${percent(inside!.inTransaction)} of the
 time. The main thread, which validates, runs the handlers, counts and logs, takes ${inside!.mainCpuUsPerTask} µs of CPU a task and is busy ${percent(inside!.mainBusy)} of the time; all other threads
 (the keeper with SQLite, the garbage collector's) take ${inside!.otherCpuUsPerTask} µs a task. At ${thousands(medianRate)} cycles a second that is ${((medianRate * (inside!.mainCpuUsPerTask + inside!.otherCpuUsPerTask)) / 1e6).toFixed(1)} cores. \`pnpm bench --profile\` leaves a profile per thread.`

@@ -37,7 +37,7 @@ export interface Answer {
 }
 
 /** Where a run's time went, of engines that count their transactions. */
-export interface Inside {
+interface Inside {
   /** Of the thread that submits and runs the handlers. */
   readonly mainCpuMs: number
   /** 0 … 1: the part of the time in which its event loop was not idle. */
