@@ -140,6 +140,13 @@ describe('backup and restore', () => {
     expect(await cli(dataOf(service), 'backup', file, '--force')).toMatchObject({ code: 0 })
   })
 
+  it('the queue itself is not replaced by its backup, even with --force', async () => {
+    const service = await startService()
+    const queue = join(dataOf(service), 'queue.db')
+    const refused = await cli(dataOf(service), 'backup', queue, '--force')
+    expect(refused).toMatchObject({ code: 1, err: expect.stringContaining('is the queue itself') })
+  })
+
   it('a file that is not there, or a queue in memory, ends with 64 and says what is expected', async () => {
     const folder = await temporaryFolder()
     expect(await cli(folder, 'backup', 'x.db')).toMatchObject({

@@ -7,6 +7,7 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs'
@@ -146,6 +147,18 @@ describe('backupQueue', () => {
     expect(readFileSync(at('backup.db'), 'utf8')).toBe('precious')
     expect(await backupQueue(at('queue.db'), at('backup.db'), { replace: true })).toEqual(written)
     expect(checkQueueFile(at('backup.db'))).toMatchObject({ tasks: 3 })
+  })
+
+  it('never takes the place of the queue itself or of its log, under whatever name', async () => {
+    await makeQueue(at('queue.db'))
+    symlinkSync(at('queue.db'), at('link.db'))
+    const before = readFileSync(at('queue.db'))
+    for (const name of ['queue.db', 'queue.db-wal', 'link.db']) {
+      expect(await backupQueue(at('queue.db'), at(name), { replace: true }), name).toEqual({
+        kind: 'is_queue',
+      })
+    }
+    expect(readFileSync(at('queue.db')).equals(before)).toBe(true)
   })
 
   it('throws store_failed where there is no queue or a damaged one, and leaves no file', async () => {

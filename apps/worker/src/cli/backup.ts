@@ -18,6 +18,10 @@ export function addBackup(program: Command, context: CommandContext): void {
       const path = queueFileOf(context)
       expectFile(path, 'the queue of a worker; DATA_DIR says where')
       const outcome = await backupQueue(path, to, { replace: force })
+      if (outcome.kind === 'is_queue') {
+        terminal.printError(`${file} is the queue itself: expected the name of another file\n`)
+        return end(1)
+      }
       if (outcome.kind === 'exists') {
         terminal.printError(`${file} exists: expected a new name, or --force to replace it\n`)
         return end(1)

@@ -10,8 +10,9 @@ import {
   readdirSync,
   renameSync,
   rmSync,
+  statSync,
 } from 'node:fs'
-import { basename, dirname, join } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { backup, DatabaseSync } from 'node:sqlite'
 import { createClock } from '../clock.js'
 import { isWorkerError, WorkerError } from '../errors.js'
@@ -28,6 +29,8 @@ export type BackupOutcome =
   | { readonly kind: 'written'; readonly report: QueueFileReport }
   /** There is a file of that name, and `replace` was not asked for. */
   | { readonly kind: 'exists' }
+  /** The name is that of the queue itself, or of its log. */
+  | { readonly kind: 'is_queue' }
 
 export type RestoreOutcome =
   | {
@@ -49,6 +52,7 @@ const PAGES_PER_STEP = 1_000
 const BUSY_MS = 5_000
 const SQLITE_BUSY = 5
 const OWN_ONLY = 0o600
+const LOG_SUFFIXES = ['', '-wal', '-shm', '-journal'] as const
 
 /**
  * Copies the queue at `path` into the one file `to`, as it is at one moment, while workers use it or not. The copy is checked from end to end before it gets
@@ -60,6 +64,7 @@ export async function backupQueue(
   to: string,
   { replace = false }: { readonly replace?: boolean } = {},
 ): Promise<BackupOutcome> {
+  if (isQueueItself(path, to)) return { kind: 'is_queue' }
   if (!replace && existsSync(to)) return { kind: 'exists' }
   const copy = `${to}.${randomUUID().slice(0, 8)}.part`
   try {
@@ -76,6 +81,12 @@ export async function backupQueue(
   } finally {
     removeDatabase(copy)
   }
+}
+
+function isQueueItself(path: string, to: string): boolean {
+  if (LOG_SUFFIXES.some((suffix) => resolve(to) === resolve(`${path}${suffix}`))) return true
+  const [queue, target] = [path, to].map((one) => statSync(one, { throwIfNoEntry: false }))
+  return queue !== undefined && queue.dev === target?.dev && queue.ino === target.ino
 }
 
 /** The read transaction keeps the view still: without it each commit of a worker would begin the copy anew. */
@@ -229,7 +240,7 @@ function sync(path: string): void {
 }
 
 function removeDatabase(path: string): void {
-  for (const suffix of ['', '-wal', '-shm', '-journal']) rmSync(`${path}${suffix}`, { force: true })
+  for (const suffix of LOG_SUFFIXES) rmSync(`${path}${suffix}`, { force: true })
 }
 
 function asWorkerError(error: unknown): WorkerError {
