@@ -1,7 +1,7 @@
 /**
  * The whole way of a release against a registry of its own: pnpm exec node scripts/release-trial.ts
  *
- * In a clone of HEAD: version, build, check, pack, publish; install in an empty npm project; run a task of each handler. What is shown:
+ * In a copy of HEAD: version, build, check, pack, publish; install in an empty npm project; run a task of each handler. What is shown:
  *   1. all packages are published, with a bill of materials each, and run on Node.js 22, 24 and 26; so does the frozen plugin of contract 1;
  *   2. a minor of the runtime releases the runtime alone, moves no handler's peer range, and runs the handlers that were published before it;
  *   3. a change of one handler releases that handler alone, and it still installs beside the older runtime;
@@ -14,7 +14,7 @@ import { fileURLToPath } from 'node:url'
 import { type Consumer, createConsumer } from './release-trial/consumer.ts'
 import { startRegistry } from './release-trial/registry.ts'
 import { expectEqual, step } from './release-trial/shell.ts'
-import { type Change, cloneWorkspace, type Workspace } from './release-trial/workspace.ts'
+import { type Change, copyWorkspace, type Workspace } from './release-trial/workspace.ts'
 
 const NODE_VERSIONS = ['22.23.3', '24.21.0', '26.10.0'] as const
 const RUNTIME = '@mcp-worker/runtime'
@@ -25,8 +25,8 @@ const repository = fileURLToPath(new URL('..', import.meta.url))
 const folder = await mkdtemp(join(tmpdir(), 'release-trial-'))
 const registry = await startRegistry(join(folder, 'registry'))
 try {
-  step('a registry, a clone of HEAD')
-  const workspace = await cloneWorkspace(repository, join(folder, 'repository'), registry.npmrc)
+  step('a registry, a copy of HEAD')
+  const workspace = await copyWorkspace(repository, join(folder, 'repository'), registry.npmrc)
   const programs = join(workspace.folder, 'scripts/release-trial')
   const consumer = await createConsumer(join(folder, 'consumer'), registry.npmrc, programs)
   await releaseAll(workspace)

@@ -42,13 +42,18 @@ export interface Change {
   readonly summary: string
 }
 
-/** A clone of HEAD with dependencies from the local store; builds are taken from the repository's turbo cache where nothing changed. */
-export async function cloneWorkspace(repository: string, folder: string, npmrc: string): Promise<Workspace> {
-  await run(['git', 'clone', '--quiet', '--shared', repository, folder], { cwd: repository })
+/**
+ * HEAD in a repository of its own, which has no history: changesets would try to deepen the clone of a shallow one for ever. Dependencies come from the local store, builds
+ * from the repository's turbo cache where nothing changed.
+ */
+export async function copyWorkspace(repository: string, folder: string, npmrc: string): Promise<Workspace> {
   const git = (...args: string[]) => run(['git', ...args], { cwd: folder })
-  await git('switch', '--quiet', '--force-create', 'main')
+  await run(['git', 'init', '--quiet', '--initial-branch=main', folder], { cwd: repository })
   await git('config', 'user.name', 'Release trial')
   await git('config', 'user.email', 'trial@localhost')
+  await run(['bash', '-c', 'git archive HEAD | tar --extract --directory "$0"', folder], { cwd: repository })
+  await git('add', '--all')
+  await git('commit', '--quiet', '--message', 'HEAD')
   await writeFile(join(folder, '.npmrc'), npmrc)
   await appendFile(join(folder, '.git/info/exclude'), '.npmrc\n')
   const filters = ['--filter', 'mcp-worker', '--filter', './packages/*']
