@@ -8,6 +8,9 @@ import { createQuestions } from './questions.js'
 import { settledWithin } from './race-abort.js'
 import { createReceiver, type TaskListener, type ThreadState } from './thread-receive.js'
 
+/** Of a thread's heap. Node's own bound lets short-lived objects fill 50 MiB and more before they are collected. */
+const YOUNG_GENERATION_MB = 16
+
 /** How a thread ended. */
 export interface Death {
   /** Because it was told to. */
@@ -110,7 +113,10 @@ function createThread(plugin: Plugin, around: HostSurroundings, role: string, po
     workerData,
     transferList: [port],
     name: `${plugin.name} ${role}`,
-    resourceLimits: { maxOldGenerationSizeMb: plugin.threadMemoryMb },
+    resourceLimits: {
+      maxOldGenerationSizeMb: plugin.threadMemoryMb,
+      maxYoungGenerationSizeMb: YOUNG_GENERATION_MB,
+    },
     // the thread sends what is printed to the log; what still gets here must not pile up
     stdout: true,
     stderr: true,
