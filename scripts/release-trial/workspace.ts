@@ -43,8 +43,8 @@ export interface Change {
 }
 
 /**
- * HEAD in a repository of its own, which has no history: changesets would try to deepen the clone of a shallow one for ever. Dependencies come from the local store, builds
- * from the repository's turbo cache where nothing changed.
+ * HEAD in a repository of its own without history: changesets would deepen the clone of a shallow one for ever. Dependencies come from the
+ * local store, builds from the repository's turbo cache where nothing changed.
  */
 export async function copyWorkspace(repository: string, folder: string, npmrc: string): Promise<Workspace> {
   const git = (...args: string[]) => run(['git', ...args], { cwd: folder })
