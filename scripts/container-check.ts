@@ -1,5 +1,6 @@
 import { createChecks } from './container/checks.ts'
 import { checkOneContainer } from './container/one-container.ts'
+import { checkOperators } from './container/operators.ts'
 import { createEngine } from './container/podman.ts'
 import { checkThreeContainers } from './container/three-containers.ts'
 import { checkWatchdog } from './container/watchdog.ts'
@@ -13,6 +14,7 @@ try {
   await checkOneContainer(engine, checks)
   await checkThreeContainers(engine, checks)
   await checkWatchdog(engine, checks)
+  await checkOperators(engine, checks)
 } finally {
   await engine.end()
 }

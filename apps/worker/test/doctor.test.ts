@@ -61,7 +61,7 @@ describe('mcp-worker doctor', () => {
       METRICS_PORT: new URL(service.metricsUrl).port,
     })
     expect(bad()).toEqual([])
-    expect(of('queue_file')[0]?.detail).toContain('1 workers have it open')
+    expect(of('queue_file')[0]?.detail).toContain('open in 1 worker')
     expect(of('metrics_port')[0]?.detail).toContain('a worker answers there')
     expect(of('api_port')[0]?.detail).toContain('a worker answers there')
     expect(of('health')[0]?.detail).toContain('healthy')
@@ -73,7 +73,7 @@ describe('mcp-worker doctor', () => {
     expect(running.stdout()).toMatch(
       /^FAULT {3}configuration: WORKER_CONCURRENCY: .*\n {8}→ Set WORKER_CONCURRENCY/m,
     )
-    expect(running.stdout()).toMatch(/^1 faults, 0 warnings$/m)
+    expect(running.stdout()).toMatch(/^1 fault, 0 warnings$/m)
   })
 
   it.each([
@@ -172,10 +172,10 @@ describe('mcp-worker doctor', () => {
     }
     const { of } = await doctor(env)
     expect(of('tasks').map(({ status, detail }) => `${status}: ${detail}`)).toEqual([
-      'warning: 1 tasks of type echo wait, which no plugin of this configuration has',
+      'warning: 1 waiting task of type echo, which no plugin of this configuration has',
       'warning: steps is paused',
       expect.stringMatching(/^warning: the oldest task that could run has waited for (59|60) minutes$/),
-      'warning: 1 tasks of type broken failed with handler_failed in the last 24 hours',
+      'warning: 1 task of type broken failed with handler_failed in the last 24 hours',
     ])
   })
 

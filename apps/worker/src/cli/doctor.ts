@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import { readEnvironment } from '../environment.js'
 import type { CommandContext } from './command-line.js'
 import { checkConfiguration, checkPlugins } from './doctor/configuration.js'
-import type { Finding, Patient } from './doctor/finding.js'
+import { counted, type Finding, type Patient } from './doctor/finding.js'
 import { checkFolder } from './doctor/folder.js'
 import { checkPorts } from './doctor/ports.js'
 import { checkMemory, checkNode } from './doctor/process.js'
@@ -28,7 +28,7 @@ export function addDoctor(program: Command, context: CommandContext): void {
       if (faults > 0) end(EXIT_FAULTS)
       if (json === true) return printJson(terminal, { ok: faults === 0, faults, warnings, findings })
       for (const finding of findings) terminal.print(lineOf(finding))
-      terminal.print(`${faults} faults, ${warnings} warnings\n`)
+      terminal.print(`${counted(faults, 'fault')}, ${counted(warnings, 'warning')}\n`)
     })
 }
 

@@ -75,3 +75,8 @@ const MIB = 1024 * 1024
 export function mebibytes(bytes: number): string {
   return `${Math.floor(bytes / MIB).toLocaleString('en')} MiB`
 }
+
+/** `1 task`, `2 tasks`. */
+export function counted(n: number, what: string): string {
+  return `${n.toLocaleString('en')} ${what}${n === 1 ? '' : 's'}`
+}

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { ERROR_CODES, isWorkerError } from '@mcp-worker/runtime'
 import type { QueueState } from '@mcp-worker/runtime/sqlite'
 import { queuePath } from '../../store.js'
-import { fault, type Finding, mebibytes, ok, type Patient, skipped, warning } from './finding.js'
+import { counted, fault, type Finding, mebibytes, ok, type Patient, skipped, warning } from './finding.js'
 
 const LARGE_LOG = 128 * 1024 * 1024
 const LONG_WAIT_MS = 300_000
@@ -21,7 +21,7 @@ export async function checkQueue(patient: Patient): Promise<Finding[]> {
     const report = checkQueueFile(path, 'quick')
     const workers = countWorkers(path)
     const state = readQueueState(path)
-    const detail = `schema ${report.schemaVersion}, ${report.tasks} tasks, ${workers} workers have it open`
+    const detail = `schema ${report.schemaVersion}, ${counted(report.tasks, 'task')}, open in ${counted(workers, 'worker')}`
     return [...aboutFile(report, state, detail), ...aboutTasks(state, workers, patient)]
   } catch (error) {
     if (!isWorkerError(error)) throw error
@@ -46,7 +46,7 @@ function aboutFile(
 ): Finding[] {
   const findings: Finding[] = []
   if (damaged > 0) {
-    const which = `${damaged} tasks do not match their hash (${damagedIds.slice(0, 5).join(', ')})`
+    const which = `${counted(damaged, 'task')} with another hash than was stored (${damagedIds.slice(0, 5).join(', ')})`
     const remedy =
       'Check the disk and the memory of the machine; each of them will fail as corrupt: submit it again'
     findings.push(fault('queue_file', which, remedy))
@@ -66,7 +66,7 @@ function aboutTasks(state: QueueState, workers: number, { configuration }: Patie
   const findings = foreign.map(({ type, count }) =>
     warning(
       'tasks',
-      `${count} tasks of type ${type} wait, which no plugin of this configuration has`,
+      `${counted(count, 'waiting task')} of type ${type}, which no plugin of this configuration has`,
       `Add the plugin of ${type}, or cancel them`,
     ),
   )
@@ -75,7 +75,7 @@ function aboutTasks(state: QueueState, workers: number, { configuration }: Patie
   }
   const waitedMs = state.oldestReadyAt === null ? 0 : Date.now() - state.oldestReadyAt
   if (waitedMs > LONG_WAIT_MS) {
-    const detail = `the oldest task that could run has waited for ${Math.floor(waitedMs / 60_000)} minutes`
+    const detail = `the oldest task that could run has waited for ${counted(Math.floor(waitedMs / 60_000), 'minute')}`
     const remedy =
       workers === 0
         ? 'No worker runs on this DATA_DIR: start one'
@@ -83,10 +83,12 @@ function aboutTasks(state: QueueState, workers: number, { configuration }: Patie
     findings.push(warning('tasks', detail, remedy))
   }
   for (const { type, code, count } of state.failures) {
-    const detail = `${count} tasks of type ${type} failed with ${code} in the last 24 hours`
+    const detail = `${counted(count, 'task')} of type ${type} failed with ${code} in the last 24 hours`
     const where = ERROR_CODES.some((one) => one === code) ? 'docs/errors.md has' : 'its plugin documents'
     const remedy = `mcp-worker list --status failed --type ${type}; ${where} ${code}`
     findings.push(warning('tasks', detail, remedy))
   }
-  return findings.length > 0 ? findings : [ok('tasks', `${total} wait, none failed in the last 24 hours`)]
+  return findings.length > 0
+    ? findings
+    : [ok('tasks', `${counted(total, 'waiting task')}, none failed in the last 24 hours`)]
 }
