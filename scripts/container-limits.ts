@@ -3,8 +3,9 @@
  * 24 tasks of almost 1 MiB, and how much memory it holds at most. CHECK=scripts/container-limits.ts bash scripts/container-check.sh runs it in an
  * image of HEAD; with WRITE=1 the table of docs/operating.md is written.
  */
-import { readFileSync, writeFileSync } from 'node:fs'
-import { cpus, loadavg } from 'node:os'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpus, loadavg, tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { submitLoad, TASKS, untilAllSucceeded } from './container/load.ts'
 import { type Container, createEngine, type Engine, until } from './container/podman.ts'
 
@@ -31,6 +32,9 @@ interface Measured {
 
 const [image] = process.argv.slice(2)
 if (image === undefined) throw new Error('expected the name of an image')
+// podman's monitor leaves a file `oom` where it was started
+const folder = mkdtempSync(join(tmpdir(), 'mcp-worker-limits-'))
+process.chdir(folder)
 const engine = createEngine(image)
 const rows: Measured[] = []
 try {
@@ -41,6 +45,7 @@ try {
   }
 } finally {
   await engine.end()
+  rmSync(folder, { recursive: true, force: true })
 }
 const table = tableOf(rows)
 if (process.env['WRITE'] === '1') {
