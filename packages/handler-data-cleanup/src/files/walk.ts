@@ -1,31 +1,24 @@
-import type { Budget, Truncation } from './budget.js'
+import type { Truncation } from './budget.js'
 import { type Decision, type EntryRules, type SkipReason, decideAge, decideEntry } from './decide-entry.js'
-import { inFlight } from './in-flight.js'
 import { asFault, lookAll } from './look-all.js'
-import { type Folder, type Look, isSame, systemCode } from './folder.js'
+import { type Folder, type Look, systemCode } from './folder.js'
 import { type ByteString, pathText } from './names.js'
 import type { Level, Position } from './position.js'
-import { type Tally, countDeleted, countError, countSkipped } from './tally.js'
+import { type Entry, type Removals, type Removing, createRemovals } from './removals.js'
+import { countError, countSkipped } from './tally.js'
 
 /** What a walk needs to know, and where it writes down what it did. */
-export interface Walk {
-  /** `list`: count and name what would be deleted, change nothing. */
-  readonly act: 'delete' | 'list'
+export interface Walk extends Removing {
   readonly rules: EntryRules
   /** The root's; other devices are not entered. */
   readonly device: number
   /** Paths below the root where other file systems begin. */
   readonly mounts: ReadonlySet<ByteString>
-  readonly budget: Budget
-  readonly tally: Tally
   readonly batchSize: number
-  readonly concurrency: number
   readonly maxDepth: number
   readonly removesFolders: boolean
   /** Start of the first delivery, milliseconds since the epoch. */
   readonly startedAt: number
-  /** How many files the tally names. */
-  readonly listed: number
   /** What its removal gives back. Asked once per file that goes. */
   readonly freedBy: (look: Look) => number
   /** Of what the rules let go: pressure mode keeps what is not needed. */
@@ -110,37 +103,32 @@ async function walkBatch(
 ): Promise<Truncation | null> {
   const { spec } = walking
   const looks = await lookAll(folder, names, spec.concurrency)
-  const run = createRun(spec, folder, level)
+  const removals = createRemovals(spec, folder, level)
   for (const [i, name] of names.entries()) {
     const look = looks[i] ?? null
     spec.tally.scanned += 1
     if (look === null) countSkipped(spec.tally, 'vanished')
     else if ('fault' in look) {
       countError(spec.tally, [...folder.parts, name], look.fault)
-      run.keep(name, i)
+      removals.keep(name, i)
     } else if (look.kind === 'directory') {
-      await run.flush()
+      await removals.flush()
       const end = await walkChild(walking, folder, { name, look }, resume)
       if (typeof end === 'object') return end.stopped
-      if (end === 'kept') run.keep(name, i)
+      if (end === 'kept') removals.keep(name, i)
       else if (spec.act === 'list') level.after = name
     } else {
-      const stopped = await dealWithFile(spec, run, { name, look, i }, pathText([...folder.parts, name]))
+      const stopped = await dealWithFile(spec, removals, { name, look, i }, pathText([...folder.parts, name]))
       if (stopped !== null) return stopped
     }
   }
-  await run.flush()
+  await removals.flush()
   return null
-}
-
-interface Entry {
-  readonly name: ByteString
-  readonly look: Look
 }
 
 async function dealWithFile(
   spec: Walk,
-  run: Run,
+  removals: Removals,
   entry: Entry & { readonly i: number },
   path: string,
 ): Promise<Truncation | null> {
@@ -150,7 +138,7 @@ async function dealWithFile(
   spec.onEntry?.(decision, look, path)
   const keep = (reason: SkipReason): null => {
     countSkipped(tally, reason)
-    run.keep(name, i)
+    removals.keep(name, i)
     return null
   }
   if (!decision.go) {
@@ -162,7 +150,7 @@ async function dealWithFile(
   if (!spec.isNeeded(look)) return keep('not_needed')
   const bytes = spec.freedBy(look)
   if (budget.take(bytes) !== null) {
-    await run.flush() // what could not be deleted gives its place back
+    await removals.flush() // what could not be deleted gives its place back
     const limit = budget.take(bytes)
     if (limit !== null) {
       // it is met again by the run that goes on here
@@ -171,65 +159,8 @@ async function dealWithFile(
       return limit
     }
   }
-  run.add({ name, look, i, path, bytes })
+  removals.add({ name, look, i, path, bytes })
   return null
-}
-
-interface Chosen extends Entry {
-  /** Place in the batch. */
-  readonly i: number
-  readonly path: string
-  readonly bytes: number
-}
-
-interface Run {
-  add(chosen: Chosen): void
-  keep(name: ByteString, i: number): void
-  flush(): Promise<void>
-}
-
-/** Files that go one after the other are removed at once. */
-function createRun(spec: Walk, folder: Folder, level: Level): Run {
-  let chosen: Chosen[] = []
-  let keptAt = -1
-  const keep = (name: ByteString, i: number) => {
-    level.kept = true
-    if (i < keptAt) return
-    keptAt = i
-    level.after = name
-  }
-  async function flush(): Promise<void> {
-    const going = chosen
-    chosen = []
-    const ends = await inFlight(spec.concurrency, going, (one) => remove(spec, folder, one))
-    for (const [k, one] of going.entries()) {
-      const end = ends[k] ?? 'vanished'
-      if (end === 'gone') countDeleted(spec.tally, one, spec.listed)
-      else spec.budget.giveBack(one.bytes)
-      if (end === 'vanished' || end === 'changed') countSkipped(spec.tally, end)
-      else if (end !== 'gone') countError(spec.tally, [...folder.parts, one.name], end.fault)
-      if (end === 'changed' || typeof end === 'object') keep(one.name, one.i)
-      // a list leaves everything in place
-      else if (spec.act === 'list' && one.i > keptAt) level.after = one.name
-    }
-  }
-  return { add: (one) => chosen.push(one), keep, flush }
-}
-
-type Removal = 'gone' | 'vanished' | 'changed' | { readonly fault: string }
-
-/** Looks again right before: what has changed since it was chosen stays. */
-async function remove(spec: Walk, folder: Folder, { name, look }: Chosen): Promise<Removal> {
-  if (spec.act === 'list') return 'gone'
-  try {
-    const now = folder.lookNow(name)
-    if (now === null) return 'vanished'
-    if (!isSame(now, look)) return 'changed'
-    await folder.unlink(name)
-    return 'gone'
-  } catch (error) {
-    return systemCode(error) === 'ENOENT' ? 'vanished' : asFault(error)
-  }
 }
 
 async function walkChild(
