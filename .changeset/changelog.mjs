@@ -6,9 +6,10 @@ function getReleaseLine({ summary }) {
   return [`- ${first}`, ...more.map((line) => (line === '' ? '' : `  ${line}`))].join('\n')
 }
 
-/** @param {unknown} _changesets @param {readonly { name: string, newVersion: string }[]} updated */
+/** @param {unknown} _changesets @param {readonly { name: string, newVersion: string, type: string }[]} updated */
 function getDependencyReleaseLine(_changesets, updated) {
-  return updated.map(({ name, newVersion }) => `- With \`${name}\` ${newVersion}.`).join('\n')
+  const released = updated.filter(({ type }) => type !== 'none')
+  return released.map(({ name, newVersion }) => `- With \`${name}\` ${newVersion}.`).join('\n')
 }
 
 export default { getReleaseLine, getDependencyReleaseLine }
