@@ -1,5 +1,5 @@
 // What `contract: 1` promises, used: each member of the definition and of what code is given (docs/contract.md).
-// Plain JavaScript as it might be on npm, written against runtime 1.0.0. NEVER EDITED: a runtime on which it does not run breaks the promise. What a
+// Plain JavaScript as it might be on npm, written against runtime 1.0.0. NEVER EDITED once that is published: a runtime on which it does not run breaks the promise. What a
 // later minor adds is tried elsewhere.
 import { appendFile, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -20,6 +20,7 @@ export default definePlugin({
   options: z.strictObject({ folder: z.string(), greeting: z.string().default('hello') }),
   host: 'inline',
   threadMemoryMb: 64,
+  setupTimeout: '30s',
   uses: { voice: defineService('acme.shout'), absent: defineService('acme.absent').optional() },
   async setup({ options, services, log, metrics, dataDir, signal }) {
     if (signal.aborted || services.absent !== undefined) throw new Error('contract 1: setup')
