@@ -7,14 +7,14 @@ export default defineConfig({
     dataCleanup({
       targets: {
         // half-finished work of jobs that died
-        temp_files: { kind: 'files', root: resolve('scratch'), older_than: '24h' },
+        temp_files: { kind: 'files', root: resolve('scratch'), olderThan: '24h' },
         // a cache with a time to live
-        cache_entries: { kind: 'files', root: resolve('cache'), older_than: '7d' },
-        logs: { kind: 'files', root: resolve('logs'), include: ['*.log', '*.log.gz'], older_than: '30d' },
-        hf_cache: { kind: 'hf_cache', root: resolve('hub'), older_than: '30d' },
+        cache_entries: { kind: 'files', root: resolve('cache'), olderThan: '7d' },
+        logs: { kind: 'files', root: resolve('logs'), include: ['*.log', '*.log.gz'], olderThan: '30d' },
+        hf_cache: { kind: 'hf_cache', root: resolve('hub'), olderThan: '30d' },
         database: {
           kind: 'database',
-          older_than: '30d',
+          olderThan: '30d',
           databases: [
             {
               name: 'app',

@@ -56,7 +56,7 @@ type GivenOptions = Readonly<Record<string, Readonly<Record<string, unknown>>>>
 function optionsFrom({ OLLAMA_URL: url, CLEANUP_TEMP_ROOT: tempRoot }: PluginEnvironment): GivenOptions {
   return {
     '@mcp-worker/handler-model-cache': { ollama: { url } },
-    '@mcp-worker/handler-data-cleanup': tempRoot === null ? {} : { temp_root: tempRoot },
+    '@mcp-worker/handler-data-cleanup': tempRoot === null ? {} : { tempRoot },
   }
 }
 

@@ -60,7 +60,7 @@ export async function cleanFiles(
   const olderThanMs = decideAgeMs(payload.target, target, payload.older_than)
   const scope = { target: payload.target, dryRun: payload.dry_run }
   const asked = payload.cursor === undefined ? null : decodeCursor(payload.cursor, scope)
-  const spec = { target: payload.target, path: target.root, allowMountRoot: target.allow_mount_root }
+  const spec = { target: payload.target, path: target.root, allowMountRoot: target.allowMountRoot }
   const root = await openRoot({ ...spec, dataDir: around.dataDir })
   if (root === null) return { ...nothingFound(), outcome: 'absent' }
   try {
@@ -152,7 +152,7 @@ function rulesOf(
     excluded: matcherOf([...target.exclude, ...payload.exclude]),
     isLatest: () => false,
     isOpen: () => false,
-    allowHardLinks: target.allow_hard_links,
+    allowHardLinks: target.allowHardLinks,
   }
 }
 
@@ -161,7 +161,7 @@ function createOpenPicture({ target, around }: Pick<Run, 'target' | 'around'>) {
   return {
     isOpen: (device: number, inode: number) => picture?.has(device, inode) ?? false,
     refresh: async () => {
-      if (!target.allow_open) picture = await around.openFiles()
+      if (!target.allowOpen) picture = await around.openFiles()
     },
   }
 }
@@ -199,7 +199,7 @@ function walkSpec(run: Run): Walk {
     batchSize: payload.batch_size ?? 256,
     concurrency: around.concurrency,
     maxDepth: around.maxDepth,
-    removesFolders: target.remove_empty_directories,
+    removesFolders: target.removeEmptyDirectories,
     startedAt: run.startedAt,
     listed: payload.dry_run ? DRY_RUN_LISTED : DELETED_LISTED,
     freedBy: createFreedBytes(),

@@ -49,7 +49,7 @@ export async function cleanHub(
   const root = await openRoot({
     target: payload.target,
     path: target.root,
-    allowMountRoot: target.allow_mount_root,
+    allowMountRoot: target.allowMountRoot,
     dataDir: around.dataDir,
   })
   if (root === null) return { ...nothingFound(), outcome: 'absent' }

@@ -52,7 +52,7 @@ async function submit(
 const PER_CALL = 1_000
 
 export async function cleanTaskResults(
-  target: { readonly older_than?: string | undefined; readonly min_age: string },
+  target: { readonly olderThan?: string | undefined; readonly minAge: string },
   payload: Payload,
   { store, now }: { readonly store: TaskStore; readonly now: () => number },
   context: TaskContext,

@@ -18,9 +18,9 @@ const root = z
 
 const ages = {
   /** For payloads without `older_than`: the time to live of the target. */
-  older_than: ageSchema.optional(),
+  olderThan: ageSchema.optional(),
   /** The floor: a payload that asks for less is refused. */
-  min_age: ageSchema.default('1h'),
+  minAge: ageSchema.default('1h'),
 }
 
 const filesTarget = z.strictObject({
@@ -31,12 +31,12 @@ const filesTarget = z.strictObject({
   include: patternsSchema.default([]),
   exclude: patternsSchema.default([]),
   /** The root may be where a file system is mounted. */
-  allow_mount_root: z.boolean().default(false),
+  allowMountRoot: z.boolean().default(false),
   /** Delete files that a process holds open. */
-  allow_open: z.boolean().default(false),
+  allowOpen: z.boolean().default(false),
   /** Delete names of files that have other names. */
-  allow_hard_links: z.boolean().default(false),
-  remove_empty_directories: z.boolean().default(true),
+  allowHardLinks: z.boolean().default(false),
+  removeEmptyDirectories: z.boolean().default(true),
 })
 
 const hubTarget = z.strictObject({
@@ -44,7 +44,7 @@ const hubTarget = z.strictObject({
   /** The folder that holds `models--…`, usually `~/.cache/huggingface/hub`. */
   root,
   ...ages,
-  allow_mount_root: z.boolean().default(false),
+  allowMountRoot: z.boolean().default(false),
 })
 
 const pruneRule = z.strictObject({
@@ -66,19 +66,19 @@ const sqliteDatabase = z.strictObject({
   path: root,
   prune: z.array(pruneRule).max(100).default([]),
   /** How long a batch waits for other writers until the task is retried. */
-  busy_timeout_ms: z.int().min(0).max(600_000).default(30_000),
+  busyTimeoutMs: z.int().min(0).max(600_000).default(30_000),
 })
 
 const postgresDatabase = z.strictObject({
   name: targetName,
   engine: z.literal('postgres'),
   /** The variable that holds `postgres://…`, so that the secret is in no file. */
-  url_env: z.string().min(1),
+  urlEnv: z.string().min(1),
   prune: z.array(pruneRule).max(100).default([]),
   /** Wait while a replica has this much of the log still to replay. */
-  max_replica_lag_mb: z.int().min(1).max(1_048_576).default(64),
+  maxReplicaLagMb: z.int().min(1).max(1_048_576).default(64),
   /** How long it waits for the replicas until it stops with `replica_lag`. */
-  replica_wait_ms: z.int().min(0).max(3_600_000).default(60_000),
+  replicaWaitMs: z.int().min(0).max(3_600_000).default(60_000),
 })
 
 export type SqliteDatabase = z.output<typeof sqliteDatabase>
@@ -108,12 +108,12 @@ const targetSchema = z
   .discriminatedUnion('kind', [filesTarget, hubTarget, databaseTarget, tasksTarget, taskResultsTarget])
   .refine(
     (target) =>
-      !('older_than' in target) ||
-      target.older_than === undefined ||
-      ageMs(target.older_than) >= ageMs(target.min_age),
+      !('olderThan' in target) ||
+      target.olderThan === undefined ||
+      ageMs(target.olderThan) >= ageMs(target.minAge),
     {
-      path: ['older_than'],
-      message: 'expected at least min_age',
+      path: ['olderThan'],
+      message: 'expected at least minAge',
     },
   )
 
@@ -123,16 +123,16 @@ export type HubTarget = Extract<Target, { kind: 'hf_cache' }>
 export type DatabaseTarget = Extract<Target, { kind: 'database' }>
 export type TasksTarget = Extract<Target, { kind: 'tasks' }>
 
-/** What `dataCleanup({…})` takes. */
+/** What `dataCleanup({…})` takes. camelCase, as all of the worker's configuration; payloads are snake_case. */
 export const optionsSchema = z.strictObject({
   /** By name. Nothing else can be deleted. Default: `temp_files` and `task_results`. */
   targets: z.record(targetName, targetSchema).optional(),
   /** The root of `temp_files`; a file system may be mounted there. Default: the system's folder for temporary files, where none is. */
-  temp_root: root.optional(),
+  tempRoot: root.optional(),
   /** System calls on files at once. */
   concurrency: z.int().min(1).max(256).default(32),
   /** How deep folders are entered. */
-  max_depth: z.int().min(1).max(200).default(64),
+  maxDepth: z.int().min(1).max(200).default(64),
 })
 
 export type DataCleanupOptions = z.output<typeof optionsSchema>
@@ -153,6 +153,6 @@ export function tempFilesTarget(tempRoot: string | undefined): Target {
     kind: 'files',
     root: tempRoot ?? realpathSync(tmpdir()),
     exclude: OTHERS_IN_TEMP,
-    allow_mount_root: tempRoot !== undefined,
+    allowMountRoot: tempRoot !== undefined,
   })
 }

@@ -31,7 +31,7 @@ export default definePlugin({
       around: {
         dataDir,
         concurrency: options.concurrency,
-        maxDepth: options.max_depth,
+        maxDepth: options.maxDepth,
         now: Date.now,
         openFiles: createOpenFiles(),
         freeSpace: statFree,

@@ -11,20 +11,20 @@ export function findTarget(name: string, targets: Readonly<Record<string, Target
 }
 
 interface Ages {
-  readonly older_than?: string | undefined
-  readonly min_age: string
+  readonly olderThan?: string | undefined
+  readonly minAge: string
 }
 
 /** What the payload says, else the target; never below the floor. Milliseconds. */
 export function decideAgeMs(name: string, target: Ages, asked: string | undefined): number {
-  const text = asked ?? target.older_than
+  const text = asked ?? target.olderThan
   if (text === undefined)
     throw fault('OLDER_THAN_REQUIRED', `target ${name} has no age of its own: ${AGE_EXPECTED}`)
   const ms = ageMs(text)
-  const floor = ageMs(target.min_age)
+  const floor = ageMs(target.minAge)
   if (ms >= floor) return ms
   throw fault(
     'OLDER_THAN_BELOW_FLOOR',
-    `target ${name} takes nothing younger than ${sayMs(floor)} (${target.min_age}), got ${text}`,
+    `target ${name} takes nothing younger than ${sayMs(floor)} (${target.minAge}), got ${text}`,
   )
 }

@@ -9,7 +9,7 @@ export async function targetsOf(
   options: DataCleanupOptions,
   dataDir: string,
 ): Promise<Readonly<Record<string, Target>>> {
-  const { targets, temp_root: tempRoot } = options
+  const { targets, tempRoot } = options
   if (targets === undefined && tempRoot === undefined) return defaultTargets(undefined)
   const named = targets === undefined ? defaultTargets(tempRoot) : withTemp(targets, tempRoot)
   const own = await resolveFuture(dataDir)

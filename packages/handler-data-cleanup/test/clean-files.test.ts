@@ -141,7 +141,7 @@ test('keep_latest keeps the newest of all files, young ones counted', async () =
 })
 
 test('a file with several names counts once, when its last name goes', async () => {
-  const { root, run, make } = await fixture({ allow_hard_links: true })
+  const { root, run, make } = await fixture({ allowHardLinks: true })
   await make('one', 'x'.repeat(10_000))
   await link(join(root, 'one'), join(root, 'two'))
   await link(join(root, 'one'), join(root, 'three'))
@@ -272,8 +272,8 @@ test('an unknown target, a missing age and an age below the floor are refused wi
   expect(await treeOf(root)).toEqual(['a'])
 })
 
-test("a target's own older_than is its time to live", async () => {
-  const { run, make } = await fixture({ older_than: '3d' })
+test("a target's own olderThan is its time to live", async () => {
+  const { run, make } = await fixture({ olderThan: '3d' })
   await make('a')
   expect(await run({ older_than: undefined })).toMatchObject({ deleted: 0, skipped: { young: 1 } })
 })

@@ -38,7 +38,7 @@ export async function createHarness(options: HarnessOptions) {
     around: {
       dataDir: options.dataDir ?? (await tempFolder()),
       concurrency: parsed.concurrency,
-      maxDepth: parsed.max_depth,
+      maxDepth: parsed.maxDepth,
       now: options.now ?? (() => Date.now() + LATER_MS),
       openFiles: options.openFiles ?? createOpenFiles(),
       freeSpace: options.freeSpace ?? statFree,

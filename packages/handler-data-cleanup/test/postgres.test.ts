@@ -36,7 +36,7 @@ async function fixture(
   const database = {
     name: 'main',
     engine: 'postgres',
-    url_env: 'CLEANUP_TEST_DATABASE',
+    urlEnv: 'CLEANUP_TEST_DATABASE',
     prune: [rule],
     ...options.database,
   }
@@ -136,7 +136,7 @@ test(
   async ({ skip }) => {
     const { own } = server ?? skip()
     if (own === null) return skip('the server of TEST_POSTGRES_URL is not ours')
-    const made = await fixture(skip, { database: { max_replica_lag_mb: 1, replica_wait_ms: 500 } })
+    const made = await fixture(skip, { database: { maxReplicaLagMb: 1, replicaWaitMs: 500 } })
     const replica = await own.startReplica()
     onTestFinished(() => replica.stop())
     const standby = new Client(replica.url)

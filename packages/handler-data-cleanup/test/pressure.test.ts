@@ -89,7 +89,7 @@ test('on a real file system the mark is reached', async ({ skip }) => {
   await mkdir(join(mount, 'd'))
   for (let i = 0; i < 30; i++) await writeFile(join(mount, `d/f${i}`), Buffer.alloc(100_000))
   const { run } = await createHarness({
-    targets: { t: { kind: 'files', root: mount, allow_mount_root: true } },
+    targets: { t: { kind: 'files', root: mount, allowMountRoot: true } },
   })
   const wanted = 3 * 1024 * 1024
   expect(await run({ target: 't', older_than: '1h', until_free: { bytes: wanted } })).toMatchObject({

@@ -71,6 +71,13 @@ test('the tables of targets and options have exactly what the schema has', () =>
   expect(sorted(first('kind'))).toEqual(sorted(new Set([...kinds].map(([, kind]) => kind ?? ''))))
 })
 
+test('options are camelCase, the payload is snake_case', () => {
+  const options = propertiesOf(z.toJSONSchema(optionsSchema, { io: 'input' }) as JsonSchema)
+  const fields = propertiesOf(z.toJSONSchema(payloadSchema, { io: 'input' }) as JsonSchema)
+  expect(options.filter((name) => !/^[a-z][A-Za-z]*$/.test(name))).toEqual([])
+  expect(fields.filter((name) => !/^[a-z][a-z_]*$/.test(name))).toEqual([])
+})
+
 test('the table of errors has every code with its kind, and no other', () => {
   const rows = tableOf('code').map(([code, kind]) => `${namesIn(code)[0]} ${kind}`)
   expect(rows).toEqual(FAULT_CODES.map((code) => `${code} ${kindOfFault(code)}`))

@@ -25,7 +25,7 @@ async function fixture({ autoVacuum = 'INCREMENTAL', rows = 4_000, prune = [even
   const insert = db.prepare('INSERT INTO events (at, body) VALUES (?, ?)')
   for (let i = 0; i < rows; i++) insert.run(i < rows / 2 ? NOW - 240 * HOUR : NOW, 'x'.repeat(500))
   db.exec('COMMIT; PRAGMA wal_checkpoint(TRUNCATE)')
-  const database = { name: 'app', engine: 'sqlite', path, prune, busy_timeout_ms: 200 }
+  const database = { name: 'app', engine: 'sqlite', path, prune, busyTimeoutMs: 200 }
   const { run, preview } = await createHarness({
     targets: { database: { kind: 'database', databases: [database] } },
     now: () => NOW,

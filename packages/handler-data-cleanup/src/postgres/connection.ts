@@ -17,12 +17,9 @@ async function loadPg(): Promise<typeof import('pg')> {
 
 /** A connection for one run. Throws `DATABASE_MISSING`, `PG_MISSING` or the retryable `DATABASE_UNAVAILABLE`. */
 export async function connectPostgres(spec: PostgresDatabase): Promise<Client> {
-  const url = process.env[spec.url_env]
+  const url = process.env[spec.urlEnv]
   if (url === undefined || url === '')
-    throw fault(
-      'DATABASE_MISSING',
-      `${spec.name}: expected the variable ${spec.url_env} to hold postgres://…`,
-    )
+    throw fault('DATABASE_MISSING', `${spec.name}: expected the variable ${spec.urlEnv} to hold postgres://…`)
   const { default: pg } = await loadPg()
   const client = new pg.Client({
     connectionString: url,

@@ -153,8 +153,8 @@ async function replicaLag(client: Client): Promise<number> {
 }
 
 async function replicasKeepUp({ client, spec, signal, limits }: Database): Promise<boolean> {
-  const giveUpAt = Math.min(performance.now() + spec.replica_wait_ms, limits.stopAt)
-  while ((await replicaLag(client)) > spec.max_replica_lag_mb * 1024 * 1024) {
+  const giveUpAt = Math.min(performance.now() + spec.replicaWaitMs, limits.stopAt)
+  while ((await replicaLag(client)) > spec.maxReplicaLagMb * 1024 * 1024) {
     if (performance.now() >= giveUpAt) return false
     await setTimeout(250, undefined, { signal })
   }

@@ -60,7 +60,7 @@ export function pragma(db: DatabaseSync, name: string): number {
 
 /** Runs `body` when the lock it needs is free. Retryable `DATABASE_BUSY` after the target's busy timeout. */
 export async function whileBusy<T>({ spec, signal }: Omit<SqliteFile, 'db'>, body: () => T): Promise<T> {
-  const giveUpAt = performance.now() + spec.busy_timeout_ms
+  const giveUpAt = performance.now() + spec.busyTimeoutMs
   for (;;) {
     signal.throwIfAborted()
     try {
