@@ -133,7 +133,7 @@ export function restoreQueue(
     const released = makeReady(copy)
     intoOneFile(copy)
     sync(copy)
-    if (!closeOld(path)) return { kind: 'in_use', workers: countWorkers(path) }
+    if (!closeOld(path) || countWorkers(path) > 0) return { kind: 'in_use', workers: countWorkers(path) }
     const setAside = swap(copy, path)
     forgetDeadOwners(path)
     return { kind: 'restored', report, setAside, released, workers: countWorkers(path) }
@@ -183,14 +183,23 @@ function makeReady(copy: string): number {
 
 /** Ends the log of the old queue, which only works while nobody else has it open. False: somebody has. */
 function closeOld(path: string): boolean {
-  if (!existsSync(path)) return true
+  // a damaged one is kept as it is: by opening it to write, SQLite would throw its log away
+  if (!existsSync(path) || !isSound(path)) return true
   try {
     intoOneFile(path)
     return true
   } catch (error) {
     if (isBusy(error)) return false
-    // damaged: it is kept as it is, with its log
-    return countWorkers(path) === 0
+    throw error
+  }
+}
+
+function isSound(path: string): boolean {
+  try {
+    checkQueueFile(path, 'quick')
+    return true
+  } catch {
+    return false
   }
 }
 
