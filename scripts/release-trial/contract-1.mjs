@@ -1,6 +1,6 @@
 // What `contract: 1` promises, used: each member of the definition and of what code is given (docs/contract.md).
-// Plain JavaScript as it might be on npm, written against runtime 1.0.0. NEVER EDITED once that is published: a runtime on which it does not run breaks the promise. What a
-// later minor adds is tried elsewhere.
+// Plain JavaScript as it might be on npm, written against runtime 1.0.0. NEVER EDITED once that is published: a runtime on which it does not run
+// breaks the promise. What a later minor adds is tried elsewhere.
 import { appendFile, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { definePlugin, defineService, NonRetryableError, RetryableError } from '@mcp-worker/runtime'
