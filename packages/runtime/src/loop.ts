@@ -90,6 +90,8 @@ export function createLoop({ types, concurrency, slotless, around }: LoopOptions
   }
 
   function claim(): void {
+    // a claim that waits for other types would not be answered because of a suspect, and nothing else may be claimed beside it
+    if (suspects > 0) recall()
     for (;;) {
       const request = claiming ? nextRequest() : null
       if (!request) return
@@ -130,7 +132,8 @@ export function createLoop({ types, concurrency, slotless, around }: LoopOptions
 
   function accept(answer: Claim, request: ClaimRequest, tookMs: number): void {
     if (!claiming) return giveBack(answer)
-    suspects = answer.suspects
+    // a claim knows of the suspects among the types that it wants; only one for all types knows that there is none
+    if (answer.suspects > 0 || request.alone) suspects = answer.suspects
     if (request.alone && answer.deliveries.length > 0) alone = true
     for (const delivery of answer.deliveries) begin(delivery)
     if (answer.deliveries.length > 0 || suspects > 0) return poke()

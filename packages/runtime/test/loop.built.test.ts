@@ -2,6 +2,7 @@ import { EventEmitter, once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import {
   createLogger,
   createWorker,
@@ -130,3 +131,44 @@ describe.each(Object.keys(QUEUES))('the loop on the %s queue', (name) => {
     expect(await one.stop({ timeoutMs: 5000 })).toBe('drained')
   })
 })
+
+// as above: a claim for other types must not hold the suspects up for as long as it waits
+it(
+  'runs suspects alone, and then the rest, while another type has free places',
+  { timeout: 8000 },
+  async () => {
+    const path = join(directory, 'tasks.db')
+    const open = async (run: (type: string) => () => Promise<Record<string, never>>) => {
+      const logger = createLogger({ destination: { write: () => {} } })
+      const one = createWorker({
+        plugins: [plugin(run)],
+        queue: sqliteQueue({ path }),
+        dataDir: directory,
+        logger,
+      })
+      worker = one
+      await one.start()
+      return one
+    }
+    const first = await open(() => async () => ({}))
+    await first.pause('capped')
+    const tasks = await Promise.all(Array.from({ length: 9 }, () => first.submit('capped', {})))
+    await first.stop({ timeoutMs: 2000 })
+    // what a reaper leaves of tasks that were in hand when their process died
+    const db = new DatabaseSync(path)
+    db.exec('UPDATE tasks SET suspect = 1 WHERE seq % 3 = 0')
+    db.close()
+    const beside: number[] = []
+    let running = 0
+    const second = await open(() => async () => {
+      beside.push(running++)
+      await new Promise(setImmediate)
+      running--
+      return {}
+    })
+    await second.resume('capped')
+    const ended = await Promise.all(tasks.map(({ id }) => second.wait(id, { timeoutMs: 30_000 })))
+    expect(ended.map((task) => task?.status)).toEqual(tasks.map(() => 'succeeded'))
+    expect(beside.filter((others) => others === 0).length).toBeGreaterThanOrEqual(3)
+  },
+)
