@@ -1,6 +1,6 @@
 import { isWorkerError } from '@mcp-worker/runtime'
 
-/** What the process ends with; docs/operations.md explains each. 137 (the loop is blocked) is the keeper's doing. */
+/** What the process ends with; docs/operating.md explains each. 137 (the loop is blocked) is the keeper's doing. */
 export const EXIT = {
   /** Drained, or handed back cooperatively. */
   ok: 0,

@@ -64,7 +64,7 @@ export interface Worker<H extends Handler = Handler, Q extends Query = Query> {
   /** Empty: ready. Else why not (`starting`, `draining`, `store`, …). */
   notReady(): readonly string[]
   readonly registry: Registry
-  /** Stops within `timeoutMs` + 1 s, in the phases of docs/operations.md. A second call joins the first. */
+  /** Stops within `timeoutMs` + 1 s, in the phases of docs/operating.md. A second call joins the first. */
   stop(options?: { readonly timeoutMs?: number }): Promise<StopOutcome>
 }
 
