@@ -2,7 +2,7 @@
  * The attacker: swaps a folder for a link and back, as fast as it can, until it is told to stop. Arguments: the folder, and where the link leads.
  * Says how often it swapped.
  */
-import { mkdirSync, renameSync, symlinkSync, unlinkSync } from 'node:fs'
+import { lstatSync, mkdirSync, renameSync, rmSync, symlinkSync, unlinkSync } from 'node:fs'
 
 const [folder = '', foreign = ''] = process.argv.slice(2)
 const aside = `${folder}.aside`
@@ -10,7 +10,7 @@ let swaps = 0
 let stopping = false
 process.on('SIGTERM', () => (stopping = true))
 
-/** The cleaner takes part in the dance: what it has removed is made again. */
+/** The cleaner and who fills the folder take part in the dance: any step may find what it did not leave. */
 function tolerant(step: () => void): boolean {
   try {
     step()
@@ -20,16 +20,41 @@ function tolerant(step: () => void): boolean {
   }
 }
 
+/** Each of the two states stays for up to half a millisecond: who looks must be able to meet both. */
+function stay(): void {
+  const until = performance.now() + Math.random() / 2
+  while (performance.now() < until);
+}
+
 function swap(): void {
-  if (!tolerant(() => renameSync(folder, aside))) tolerant(() => mkdirSync(folder))
+  stay()
+  tolerant(() => renameSync(folder, aside))
   if (tolerant(() => symlinkSync(foreign, folder))) swaps += 1
+  stay()
   tolerant(() => unlinkSync(folder))
   tolerant(() => renameSync(aside, folder))
 }
 
+function kindOf(path: string): 'link' | 'folder' | null {
+  const stats = lstatSync(path, { throwIfNoEntry: false })
+  if (!stats) return null
+  return stats.isSymbolicLink() ? 'link' : 'folder'
+}
+
+/** Back to where each swap begins: a real folder, and nothing aside. From any other state no swap would lead back. */
+function tidy(): void {
+  for (const path of [folder, aside]) if (kindOf(path) === 'link') tolerant(() => unlinkSync(path))
+  if (kindOf(aside) === 'folder') {
+    tolerant(() => rmSync(folder, { recursive: true, force: true }))
+    tolerant(() => renameSync(aside, folder))
+  }
+  if (kindOf(folder) === null) tolerant(() => mkdirSync(folder))
+}
+
 process.stdout.write('ready\n')
 function turn(): void {
-  for (let i = 0; i < 200; i++) swap()
+  tidy()
+  for (let i = 0; i < 100; i++) swap()
   if (!stopping) return void setImmediate(turn)
   process.stdout.write(`${swaps}\n`)
 }
