@@ -37,6 +37,7 @@ function startIndexer(work: {
   root: string
   payload: unknown
   checkpoint?: unknown
+  task?: string
 }): Indexer {
   const input = JSON.stringify({ checkpoint: null, ...work })
   const child = spawn(process.execPath, [FIXTURE, input], { stdio: ['ignore', 'pipe', 'pipe'] })
@@ -55,7 +56,13 @@ export function testProcesses(engine: string, open: () => Promise<RemotePlace>):
     const { options, store } = await open()
     const root = await tempFolder()
     const writers = [0, 1, 2].map((writer) =>
-      startIndexer({ store: options, root, payload: { documents: overlapping(writer), batch_size: 10 } }),
+      startIndexer({
+        store: options,
+        root,
+        payload: { documents: overlapping(writer), batch_size: 10 },
+        // of one task there is one live delivery: runs of one id would go on where the other's mark stands
+        task: `task ${writer}`,
+      }),
     )
     let inserted = 0
     for (const { exit, lines } of writers) {
