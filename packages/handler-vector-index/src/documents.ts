@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto'
 import type { FileHandle } from 'node:fs/promises'
 import { NonRetryableError, scanJson } from '@mcp-worker/runtime'
 import type { DocumentsRoot } from './documents-root.js'
@@ -18,7 +19,7 @@ export type Entry = { readonly position: number } & (
 export interface DocumentSource {
   /** How many there are; null where only reading to the end would tell. */
   readonly total: number | null
-  /** Changes when the file does, so that a checkpoint of another content is not used. */
+  /** Changes when the content does, so that a checkpoint of another one is not used. */
   readonly identity: string
   /** The entries from position `from` on. Memory does not depend on the size of the source. */
   entries(from: number): AsyncIterable<Entry>
@@ -47,7 +48,8 @@ export async function openDocuments(
 function inlineDocuments(documents: readonly (string | DocumentInput)[]): DocumentSource {
   return {
     total: documents.length,
-    identity: 'inline',
+    // an id may come again with other documents, once its task was pruned: a mark that it left must not be theirs
+    identity: `inline ${hash('sha256', JSON.stringify(documents))}`,
     async *entries(from) {
       for (let position = from; position < documents.length; position++) {
         yield { position, document: withText(documents[position] ?? '') }

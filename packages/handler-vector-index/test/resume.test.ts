@@ -181,3 +181,15 @@ test('a mark of another source is not used', async () => {
     unchanged: 0,
   })
 })
+
+test('what a task left is not used by another one of its id with other documents', async () => {
+  const index = await openIndex()
+  const stop = new AbortController()
+  const first = index.run(
+    { documents: numbered(20), batch_size: 10 },
+    { task: 't', signal: stop.signal, onCheckpoint: () => stop.abort(new Error('stopped')) },
+  )
+  await expect(first).rejects.toThrow('stopped')
+  const others = await index.run({ documents: numbered(20, 100), batch_size: 10 }, { task: 't' })
+  expect(others).toMatchObject({ inserted: 20, collection: { count: 30 } })
+})
