@@ -38,6 +38,8 @@ $node scripts/readme-examples.ts curl >"$data/curl.sh"
 bash -euo pipefail "$data/curl.sh" | tee "$data/curl.log"
 grep -q '"status":"succeeded"' "$data/curl.log"
 grep -q 'Share prices' "$data/curl.log"
+grep -q '"id":"fiori-\|"id":"btp-' "$data/curl.log"
+grep -q '^Usage: mcp-worker' "$data/curl.log"
 curl -fsS http://localhost:9090/metrics >"$data/metrics"
 grep -q '^mcp_worker_health 1' "$data/metrics"
 
