@@ -63,14 +63,13 @@ export function createHandOver(base: StoreBase, { claim, isPaused }: Queued) {
     const wants = requests.flatMap((request) => request.wants)
     const needed = countReady(wants, room + 1)
     const nothingReady = sum([...needed.values()]) === 0
-    // of one priority the first to come are the first to go
-    if (nothingReady && tasks.every(({ priority }) => priority === tasks[0]!.priority)) return 'nothing_ready'
+    // as if each had been submitted by itself: it goes to the claim that waits
+    if (nothingReady) return 'nothing_ready'
     for (const { type } of tasks) needed.set(type, (needed.get(type) ?? 0) + 1)
     const free = new Map<string, number>()
     for (const want of wants) free.set(want.type, (free.get(want.type) ?? 0) + want.free)
     const allFit = [...free].every(([type, places]) => (needed.get(type) ?? 0) <= places)
-    if (!allFit || sum([...needed.values()]) > room) return null
-    return nothingReady ? 'nothing_ready' : 'all_fit'
+    return allFit && sum([...needed.values()]) <= room ? 'all_fit' : null
   }
 
   function giveReady(requests: readonly ClaimRequest[], places: readonly Places[]): void {

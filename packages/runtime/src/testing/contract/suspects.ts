@@ -57,6 +57,15 @@ export const SUSPECT_TESTS: readonly ContractTest[] = [
     },
   },
   {
+    title: '[Q8.3] a claim tells of the suspects also where a task is submitted beside it',
+    run: async (scene) => {
+      const { witness } = await twoSuspects(scene)
+      const waiting = scene.claim(witness, { waitMs: 60_000 })
+      await scene.accepted(witness, {})
+      expect((await waiting).suspects).toBe(2)
+    },
+  },
+  {
     title: '[Q8.3] a task that was alone when its worker died is charged, and stays a suspect',
     run: async (scene) => {
       const witness = await scene.owner()

@@ -121,6 +121,67 @@ export const WAITING_CLAIM_TESTS: readonly ContractTest[] = [
     },
   },
   {
+    title: '[Q8.1] what waited before goes before what is submitted beside the claim',
+    run: async (scene) => {
+      const one = await scene.owner()
+      const [before] = await scene.accepted(one, {})
+      const waiting = scene.delivered(one, { max: 1, waitMs: LONG })
+      const [beside] = await scene.accepted(one, {})
+      expect(await waiting).toEqual([before!.id])
+      expect(await scene.delivered(one)).toEqual([beside!.id])
+    },
+  },
+  {
+    title: '[Q8.1] where not all fit, an older rank goes before what is submitted beside the claim',
+    run: async (scene) => {
+      const one = await scene.owner()
+      const [low, older] = await scene.accepted(one, { priority: -1 }, {})
+      const waiting = scene.delivered(one, { max: 2, waitMs: LONG })
+      const [beside] = await scene.accepted(one, {})
+      const given = await waiting
+      expect([...given, ...(await scene.delivered(one))].toSorted()).toEqual(
+        [low!.id, older!.id, beside!.id].toSorted(),
+      )
+      expect(given).toContain(older!.id)
+    },
+  },
+  {
+    title: '[Q8] what is submitted beside the claim is delivered up to the free places of its type',
+    run: async (scene) => {
+      const one = await scene.owner()
+      const asked = [{ type: 'beta', versions: [1], free: 2 }]
+      const waiting = scene.delivered(one, { wants: asked, max: 9, waitMs: LONG })
+      const beta = { type: 'beta' }
+      const submits = await Promise.all([1, 2, 3, 4].map(() => scene.accepted(one, beta)))
+      const given = await waiting
+      expect(given).toEqual(submits.slice(0, given.length).map(([task]) => task!.id))
+      expect(given.length).toBeLessThanOrEqual(2)
+    },
+  },
+  {
+    title: '[Q8.2] of a paused type nothing is delivered that is submitted beside the claim',
+    run: async (scene) => {
+      const one = await scene.owner()
+      await one.driver.pause('alpha')
+      const waiting = scene.claim(one, { waitMs: 50 })
+      const [task] = await scene.accepted(one, {})
+      expect(await waiting).toEqual(NOTHING)
+      expect(await scene.read(one, task!.id)).toMatchObject({ status: 'queued', deliveries: 0 })
+    },
+  },
+  {
+    title: '[Q8.2] what is scheduled or of another version is not delivered to the claim beside it',
+    run: async (scene) => {
+      const one = await scene.owner()
+      const waiting = scene.claim(one, { waitMs: 50 })
+      await Promise.all([
+        scene.accepted(one, { runAt: scene.clock.wall() + 3_600_000 }),
+        scene.accepted(one, { version: 2 }),
+      ])
+      expect(await waiting).toEqual(NOTHING)
+    },
+  },
+  {
     title: '[Q8.5] owners are woken when there may be something to claim',
     run: async (scene) => {
       const [one, other] = [await scene.owner(), await scene.owner()]
