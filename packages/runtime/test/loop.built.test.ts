@@ -52,6 +52,7 @@ function plugin(run: ReturnType<typeof gates>['run']) {
     options: nothing,
     handlers: (handler) => [
       handler('free', { payload: nothing, result: nothing, run: run('free') }),
+      handler('other', { payload: nothing, result: nothing, run: run('other') }),
       handler('capped', { payload: nothing, result: nothing, concurrency: 2, run: run('capped') }),
     ],
   })()
@@ -83,7 +84,7 @@ describe.each(Object.keys(QUEUES))('the loop on the %s queue', (name) => {
     const one = createWorker({ plugins: [plugin(gate.run)], queue, concurrency, dataDir: directory, logger })
     worker = one
     await one.start()
-    const submit = async (type: 'free' | 'capped', count: number) =>
+    const submit = async (type: 'free' | 'other' | 'capped', count: number) =>
       Promise.all(Array.from({ length: count }, () => one.submit(type, {})))
     return { gate, submit, worker: one }
   }
@@ -93,6 +94,15 @@ describe.each(Object.keys(QUEUES))('the loop on the %s queue', (name) => {
     const tasks = await submit('free', 12)
     const results = Promise.all(tasks.map((task) => task.result()))
     for (let left = 12; left > 0; left -= gate.endAll()) await gate.until(Math.min(5, left))
+    await results
+    expect(gate.most.together).toBe(5)
+  })
+
+  it('shares its slots among types, and never takes more than it has', async () => {
+    const { gate, submit } = await started(5)
+    const tasks = (await Promise.all([submit('free', 12), submit('other', 12)])).flat()
+    const results = Promise.all(tasks.map((task) => task.result()))
+    for (let left = 24; left > 0; left -= gate.endAll()) await gate.until(Math.min(5, left))
     await results
     expect(gate.most.together).toBe(5)
   })
