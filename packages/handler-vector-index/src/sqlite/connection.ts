@@ -1,8 +1,8 @@
 import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { setTimeout } from 'node:timers/promises'
 import { NonRetryableError } from '@mcp-worker/runtime'
+import { pause } from '../pause.js'
 import { classifySqliteError, isBusy } from './errors.js'
 import { isCurrent, isEmpty, makeSchema, pragma } from './schema.js'
 
@@ -93,6 +93,6 @@ async function whileBusy<T>(body: () => T, { path, busyTimeoutMs, signal }: Busy
     } catch (error) {
       if (!isBusy(error) || performance.now() >= giveUpAt) throw classifySqliteError(error, path)
     }
-    await setTimeout(1 + Math.random() * 20, undefined, { signal })
+    await pause(1 + Math.random() * 20, signal)
   }
 }

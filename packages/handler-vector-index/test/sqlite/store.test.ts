@@ -73,6 +73,20 @@ test('a file of another program, a newer version and no database at all are refu
   await expect(open({ path: join(folder, 'text.db') })).rejects.toMatchObject({ code: 'STORE_CORRUPT' })
 })
 
+test('an abort while a write waits for another writer ends it with the reason of the abort', async () => {
+  const path = join(await tempFolder(), 'vectors.db')
+  const store = await open({ path })
+  const other = new DatabaseSync(path)
+  onTestFinished(() => other.close())
+  other.exec('BEGIN IMMEDIATE')
+  const stop = new AbortController()
+  // the first attempt is made within the call
+  const waiting = store.ping(stop.signal)
+  const reason = new Error('cancelled')
+  stop.abort(reason)
+  await expect(waiting).rejects.toBe(reason)
+})
+
 test('a write waits for another writer, and reports STORE_BUSY as retryable when the time is up', async () => {
   const path = join(await tempFolder(), 'vectors.db')
   const store = await open({ path, busyTimeoutMs: 100 })
