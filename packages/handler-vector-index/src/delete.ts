@@ -19,7 +19,7 @@ export async function deleteDocuments(
   context: TaskContext,
 ): Promise<VectorIndexResult> {
   const { store } = deps
-  const journal = await openJournal('delete', { store, context, dryRun: payload.dry_run })
+  const journal = await openJournal(payload, { store, context })
   const tally = journal.found?.tally ?? createTally()
   const targets = targetsOf(payload)
   let left = 0
@@ -73,7 +73,7 @@ export async function removeBatch(
 }
 
 function checkpointOf(tally: Tally): Checkpoint {
-  return { next: tally.deleted, source: 'delete', tally }
+  return { next: tally.deleted, tally }
 }
 
 function addRemoved(tally: Tally, { documents, chunks }: RemoveAnswer): Tally {

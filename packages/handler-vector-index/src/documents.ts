@@ -1,4 +1,3 @@
-import { hash } from 'node:crypto'
 import type { FileHandle } from 'node:fs/promises'
 import { NonRetryableError, scanJson } from '@mcp-worker/runtime'
 import type { DocumentsRoot } from './documents-root.js'
@@ -19,7 +18,7 @@ export type Entry = { readonly position: number } & (
 export interface DocumentSource {
   /** How many there are; null where only reading to the end would tell. */
   readonly total: number | null
-  /** Changes when the content does, so that a checkpoint of another one is not used. */
+  /** Changes when a file does, so that a checkpoint of its earlier content is not used. Inline documents are part of the payload. */
   readonly identity: string
   /** The entries from position `from` on. Memory does not depend on the size of the source. */
   entries(from: number): AsyncIterable<Entry>
@@ -48,8 +47,7 @@ export async function openDocuments(
 function inlineDocuments(documents: readonly (string | DocumentInput)[]): DocumentSource {
   return {
     total: documents.length,
-    // an id may come again with other documents, once its task was pruned: a mark that it left must not be theirs
-    identity: `inline ${hash('sha256', JSON.stringify(documents))}`,
+    identity: 'inline',
     async *entries(from) {
       for (let position = from; position < documents.length; position++) {
         yield { position, document: withText(documents[position] ?? '') }

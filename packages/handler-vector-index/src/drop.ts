@@ -16,7 +16,7 @@ export async function dropCollection(
     const info = await store.describe(collection)
     return resultOf(payload, { ...createTally(), deleted: info?.count ?? 0, chunks: info?.chunks ?? 0 }, info)
   }
-  const journal = await openJournal('drop', { store, context, dryRun: false })
+  const journal = await openJournal(payload, { store, context })
   // a retried task must not drop what was indexed anew meanwhile
   const dropped =
     journal.found ??
@@ -28,5 +28,5 @@ export async function dropCollection(
 }
 
 function checkpointOf({ documents, chunks }: RemoveAnswer): Checkpoint {
-  return { next: 1, source: 'drop', tally: { ...createTally(), deleted: documents, chunks } }
+  return { next: 1, tally: { ...createTally(), deleted: documents, chunks } }
 }

@@ -29,7 +29,7 @@ export async function reindexCollection(
   context: TaskContext,
 ): Promise<VectorIndexResult> {
   const { store } = deps
-  const journal = await openJournal('reindex', { store, context, dryRun: payload.dry_run })
+  const journal = await openJournal(payload, { store, context })
   const collection = await store.describe(payload.collection)
   if (collection === null) throw notFound(payload.collection)
   const tally = journal.found?.tally ?? createTally()
@@ -100,7 +100,7 @@ async function buildGeneration(spec: GenerationSpec, building: Building): Promis
 }
 
 function checkpointOf({ tally, generation }: Filling): Checkpoint {
-  return { next: tally.updated, source: 'reindex', tally, generation }
+  return { next: tally.updated, tally, generation }
 }
 
 /** One pass over the documents that have no copy yet. */

@@ -22,7 +22,7 @@ export async function syncDocuments(
   deps: IndexDeps,
   context: TaskContext,
 ): Promise<VectorIndexResult> {
-  const journal = await openJournal(source.identity, { store: deps.store, context, dryRun: payload.dry_run })
+  const journal = await openJournal(payload, { store: deps.store, context, source: source.identity })
   const check = scopeCheck(payload)
   const seen = createSeenIds()
   try {

@@ -16,7 +16,7 @@ export async function writeDocuments(
   deps: IndexDeps,
   context: TaskContext,
 ): Promise<VectorIndexResult> {
-  const journal = await openJournal(source.identity, { store: deps.store, context, dryRun: payload.dry_run })
+  const journal = await openJournal(payload, { store: deps.store, context, source: source.identity })
   const { tally } = await writeAll(payload, source, { deps, context, journal })
   await journal.end()
   return resultOf(payload, tally, await deps.store.describe(payload.collection))
@@ -41,21 +41,21 @@ export async function writeAll(
   // as the collection was cut before, so that the same text stays unchanged
   const stored = payload.chunk ?? (await deps.store.describe(payload.collection))?.chunk
   const chunk = stored ?? deps.options.chunk
-  const work: Work = { payload, deps, chunk, journal, source: source.identity, tally, signal }
+  const work: Work = { payload, deps, chunk, journal, tally, signal }
   const options = { chunk, maxTextLength: deps.options.maxTextLength }
   const prepare = (entry: Entry): PreparedDocument | FailedDocument => {
     const prepared = prepareDocument(entry, options)
     return 'code' in prepared ? prepared : check(prepared)
   }
   const progress = createProgress(context, { start })
-  let checkpoint: Checkpoint = { next: start, source: source.identity, tally }
+  let checkpoint: Checkpoint = { next: start, tally }
   progress(start, source.total)
   for await (const batch of batchesOf(source.entries(start), payload.batch_size, prepare)) {
     // a turn of the event loop: the signal's message cannot come in while this thread computes
     await setImmediate()
     signal.throwIfAborted()
     await writeBatch(batch.start === start ? without(batch, done) : batch, work)
-    checkpoint = { next: batch.next, source: source.identity, tally }
+    checkpoint = { next: batch.next, tally }
     await journal.save(checkpoint)
     progress(batch.next, source.total)
   }

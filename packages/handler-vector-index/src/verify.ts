@@ -66,12 +66,13 @@ interface Around {
 }
 
 async function verifyAll(
-  { batch_size: limit }: VerifyPayload,
+  payload: VerifyPayload,
   collection: CollectionInfo,
   { store, context }: Around,
 ): Promise<Verified> {
-  const source = `verify ${collection.generation}`
-  const journal = await openJournal(source, { store, context, dryRun: false })
+  const { batch_size: limit } = payload
+  const source = `generation ${collection.generation}`
+  const journal = await openJournal(payload, { store, context, source })
   const found = journal.found
   const verified: Verified = found?.verified ?? { checked: 0, problems: [], problem_count: 0, recall: null }
   const progress = createProgress(context, { start: verified.checked })
@@ -87,7 +88,7 @@ async function verifyAll(
     progress(verified.checked, Math.max(collection.count, verified.checked))
     after = page.next
     if (after === null) break
-    const at: Checkpoint = { next: verified.checked, source, tally: createTally(), after, verified }
+    const at: Checkpoint = { next: verified.checked, tally: createTally(), after, verified }
     await journal.save(at)
   } while (after !== null)
   return verified

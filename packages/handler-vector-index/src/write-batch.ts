@@ -26,7 +26,6 @@ export interface Work {
   readonly deps: IndexDeps
   readonly chunk: ChunkOptions
   readonly journal: Journal
-  readonly source: string
   readonly tally: Tally
   readonly signal: AbortSignal
 }
@@ -100,7 +99,7 @@ async function commit(
   { embedder, dim }: Target,
   { work, embedded, batch, done }: BatchState,
 ): Promise<ReadonlySet<string>> {
-  const { payload, deps, signal, tally, chunk, journal, source } = work
+  const { payload, deps, signal, tally, chunk, journal } = work
   const documents = steps.flatMap((step) =>
     step.kind === 'unchanged' ? [] : [writeOf(step, embedded, payload)],
   )
@@ -110,9 +109,9 @@ async function commit(
   const after = ({ stale }: { readonly stale: ReadonlySet<string> }): Checkpoint => {
     const written = steps.filter(({ document }) => !stale.has(document.id))
     const counted = countSteps(copyTally(tally), written)
-    if (stale.size === 0) return { next: batch.next, source, tally: counted }
+    if (stale.size === 0) return { next: batch.next, tally: counted }
     const ids = [...done, ...written.map(({ document }) => document.id)]
-    return { next: batch.start, source, tally: counted, done: ids }
+    return { next: batch.start, tally: counted, done: ids }
   }
   const mark = journal.mark(after)
   const answer = await timed(tally, 'write_seconds', () =>

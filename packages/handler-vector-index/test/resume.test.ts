@@ -193,3 +193,50 @@ test('what a task left is not used by another one of its id with other documents
   const others = await index.run({ documents: numbered(20, 100), batch_size: 10 }, { task: 't' })
   expect(others).toMatchObject({ inserted: 20, collection: { count: 30 } })
 })
+
+test('what a delete left is not used by another one of its id, of other ids or of another collection', async () => {
+  const index = await openIndex()
+  for (const collection of ['documents', 'others']) await index.run({ collection, documents: numbered(30) })
+  const ids = numbered(20).map(({ id }) => id)
+  const first = { operation: 'delete' as const, ids, batch_size: 10 }
+  await expect(index.run(first, { task: 't', onCheckpoint: dieAt(20).onCheckpoint })).rejects.toThrow(
+    'killed',
+  )
+  const others = { ...first, collection: 'others' }
+  expect(await index.run(others, { task: 't' })).toMatchObject({ deleted: 20, collection: { count: 10 } })
+  await expect(
+    index.run({ ...first, ids: ['doc-20'] }, { task: 't', onCheckpoint: dieAt(1).onCheckpoint }),
+  ).rejects.toThrow('killed')
+  const filter = { operation: 'delete' as const, all: true as const }
+  expect(await index.run(filter, { task: 't' })).toMatchObject({ deleted: 9, collection: { count: 0 } })
+})
+
+test('a drop is not taken for done because another one of its id was', async () => {
+  const index = await openIndex()
+  for (const collection of ['documents', 'others']) await index.run({ collection, documents: numbered(5) })
+  const drop = (collection: string) => ({ operation: 'drop' as const, collection, confirm: collection })
+  await expect(
+    index.run(drop('documents'), { task: 't', onCheckpoint: dieAt(1).onCheckpoint }),
+  ).rejects.toThrow('killed')
+  expect(await index.run(drop('others'), { task: 't' })).toMatchObject({ deleted: 5, collection: null })
+})
+
+test('what an upsert left is not used by another one of its id with the same documents', async () => {
+  const index = await openIndex()
+  const payload = { documents: numbered(20), batch_size: 10 }
+  await expect(index.run(payload, { task: 't', onCheckpoint: dieAt(20).onCheckpoint })).rejects.toThrow(
+    'killed',
+  )
+  const elsewhere = await index.run({ ...payload, collection: 'others' }, { task: 't' })
+  expect(elsewhere).toMatchObject({ inserted: 20, collection: { count: 20 } })
+  await writeFile(
+    join(index.folder, 'a.jsonl'),
+    numbered(20)
+      .map((d) => JSON.stringify(d))
+      .join('\n'),
+  )
+  const file = { documents_ref: 'a.jsonl', batch_size: 10 }
+  await expect(index.run(file, { task: 't', onCheckpoint: dieAt(20).onCheckpoint })).rejects.toThrow('killed')
+  const third = await index.run({ ...file, collection: 'third' }, { task: 't' })
+  expect(third).toMatchObject({ inserted: 20, collection: { count: 20 } })
+})
