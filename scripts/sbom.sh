@@ -6,6 +6,6 @@ cd "$(dirname "$0")/.."
 folder=${1:?expected the folder to write to}
 mkdir -p "$folder"
 sbom() { pnpm sbom --lockfile-only --prod --sbom-format cyclonedx --sbom-spec-version 1.6 --split --out "$folder/%s-%v.cdx.json" "$@" >/dev/null; }
-sbom --filter './packages/*'
+sbom --filter './packages/*' --filter '!@mcp-worker/test-servers'
 sbom --filter @mcp-worker/worker --sbom-type application
 ls "$folder"

@@ -1,4 +1,4 @@
-import { type Server, startPostgres, startRedis } from '../servers.ts'
+import { type Server, startPostgres, startRedis } from '@mcp-worker/test-servers'
 import type { Durability, Engine } from './engine.ts'
 
 /** An engine of the comparison, with how it was set up. */
@@ -62,7 +62,7 @@ export const ENTRIES: readonly Entry[] = [
     name: 'graphile-worker',
     durability: 'power',
     settings: 'concurrentJobs 64, localQueue 500, batched completion (0 ms), no log; default PostgreSQL',
-    server: startPostgres,
+    server: () => startPostgres({ durable: true }),
     load: () => import('./graphile-worker.ts').then((module) => module.graphileEngine()),
   },
   {
@@ -70,7 +70,7 @@ export const ENTRIES: readonly Entry[] = [
     durability: 'power',
     settings:
       'batches of 64 in bursts, 64 connections, no supervision, LISTEN/NOTIFY only for latency; default PostgreSQL',
-    server: startPostgres,
+    server: () => startPostgres({ durable: true }),
     load: () => import('./pg-boss.ts').then((module) => module.pgBossEngine()),
   },
   {

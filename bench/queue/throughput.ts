@@ -1,4 +1,4 @@
-import type { Server } from '../servers.ts'
+import type { Server } from '@mcp-worker/test-servers'
 import { ENTRIES, LIMIT, type Entry } from './catalogue.ts'
 import type { Durability } from './engine.ts'
 import { type Answer, inChild, withFolder } from './in-child.ts'

@@ -7,7 +7,7 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pg, Redis } from '../../../bench/peers.ts'
-import { startPostgres, startRedis } from '../../../bench/servers.ts'
+import { startPostgres, startRedis } from '../../../packages/test-servers/src/index.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'mcp-worker-clock-'))
 chmodSync(folder, 0o755)
@@ -45,7 +45,7 @@ hours(0)
 redis.disconnect()
 await redisServer.stop()
 
-const postgres = await startPostgres()
+const postgres = await startPostgres({ durable: true })
 const db = new pg.Client({ connectionString: postgres.url })
 await db.connect()
 await db.query("create table l as select clock_timestamp() + interval '30 s' as until")

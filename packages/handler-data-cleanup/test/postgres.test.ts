@@ -1,7 +1,7 @@
+import { type PostgresServer, findPostgres } from '@mcp-worker/test-servers'
 import { Client } from 'pg'
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
 import { HOUR, createHarness } from './cleanup-harness.js'
-import { type PostgresServer, startPostgres } from './postgres-server.js'
 
 const NOW = Date.UTC(2026, 10, 22)
 const OLD = new Date(NOW - 240 * HOUR).toISOString()
@@ -9,7 +9,7 @@ const NEW = new Date(NOW).toISOString()
 
 let server: PostgresServer | null = null
 beforeAll(async () => {
-  server = await startPostgres()
+  server = await findPostgres({ tests: 'databases on PostgreSQL' })
 }, 60_000)
 afterAll(() => server?.stop())
 
@@ -141,6 +141,10 @@ test(
     onTestFinished(() => replica.stop())
     const standby = new Client(replica.url)
     await standby.connect()
+    await vi.waitFor(async () => {
+      const { rows } = await made.db.query('SELECT replay_lsn FROM pg_stat_replication')
+      expect(rows[0]?.replay_lsn).toEqual(expect.any(String))
+    }, 10_000)
     await standby.query('SELECT pg_wal_replay_pause()')
     await vi.waitFor(async () => {
       const { rows } = await standby.query('SELECT pg_get_wal_replay_pause_state() AS state')

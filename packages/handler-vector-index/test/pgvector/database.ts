@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
+import { findPostgres, type PostgresServer } from '@mcp-worker/test-servers'
 import { Client } from 'pg'
 import { afterAll, onTestFinished } from 'vitest'
 import { openPgvectorStore as openSource } from '../../src/pgvector/store.js'
 import type { VectorStore } from '../../src/store.js'
-import { findPostgres, type PostgresServer } from '../postgres-server.js'
 
 type Options = Partial<Parameters<typeof openSource>[0]>
 
@@ -23,7 +23,10 @@ export interface Database {
 
 /** For one test file; null where there is no server, and then all of it is skipped. Tests of what is built give its own `openPgvectorStore`. */
 export async function openDatabase(openPgvectorStore = openSource): Promise<Database | null> {
-  const server = await findPostgres()
+  const server = await findPostgres({
+    tests: 'the engine pgvector',
+    extension: { name: 'vector', remedy: 'run scripts/install-pgvector.sh' },
+  })
   if (server === null) return null
   afterAll(() => server.stop())
   const client = async () => {

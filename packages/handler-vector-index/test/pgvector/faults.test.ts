@@ -1,10 +1,10 @@
 import { once } from 'node:events'
 import { createServer, type AddressInfo, type Socket } from 'node:net'
+import { startPostgres } from '@mcp-worker/test-servers'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { openPgConnection, type Sql } from '../../src/pgvector/connection.js'
 import { pgvectorStoreOptions } from '../../src/pgvector/options.js'
 import { batchOf, documentAt, numbered } from '../documents.js'
-import { startPostgres } from '../postgres-server.js'
 import { type Database, openDatabase } from './database.js'
 
 const { signal } = new AbortController()
@@ -82,7 +82,7 @@ function testConnections({ server, open, openPlace, client }: Database): void {
   })
 
   test.skipIf(!server.own)('what was acknowledged is there after the server was killed', async () => {
-    const own = await startPostgres()
+    const own = await startPostgres({ durable: false })
     onTestFinished(() => own.stop())
     const store = await open({ url: own.url })
     await store.write(batchOf(numbered(3)), { signal })
