@@ -22,6 +22,7 @@ export interface Arena {
     name: string,
     config?: Partial<ProgramConfig>,
     environment?: Readonly<Record<string, string>>,
+    prefix?: readonly string[],
   ): WorkerProcess
   /** Kills and waits for the end. */
   kill(worker: WorkerProcess): Promise<Killed>
@@ -54,6 +55,7 @@ const DEFAULTS: Omit<ProgramConfig, 'dir' | 'queueDir' | 'ledger'> = {
   abortGraceMs: 1000,
   stopTimeoutMs: 5000,
   reserveBytes: 64 * 1024 * 1024,
+  durability: 'power',
   keepFinal: null,
   load: null,
   plugins: [],
@@ -71,7 +73,7 @@ export function createArena(lab: Lab, dir: string, base: Partial<ProgramConfig> 
   const arena: Arena = {
     dir,
     database: join(base.queueDir ?? dir, 'queue.db'),
-    spawn(name, config = {}, environment = {}) {
+    spawn(name, config = {}, environment = {}, prefix = []) {
       const unique = `${name}-${++spawned}`
       const ledger = join(folders.ledger, `${unique}.jsonl`)
       const worker = spawnWorker({
@@ -81,6 +83,7 @@ export function createArena(lab: Lab, dir: string, base: Partial<ProgramConfig> 
         log: join(folders.log, `${unique}.jsonl`),
         errors: join(folders.errors, `${unique}.txt`),
         environment: { ...environment, CRASH_LOG: crashLog },
+        prefix,
       })
       running.add(worker)
       void worker.exited.then(() => running.delete(worker))

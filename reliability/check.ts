@@ -1,6 +1,6 @@
-import { DatabaseSync } from 'node:sqlite'
 import { isFinal, type Task } from '@mcp-worker/runtime'
 import type { Arena, Killed } from './arena.ts'
+import { checkFile } from './check-file.ts'
 import type { LedgerLine } from './ledger.ts'
 import { LEDGER_TYPES, sumOf, type Work } from './work.ts'
 
@@ -218,35 +218,5 @@ function checkFinalLines(arena: Arena, found: Violations): void {
     const seen = (finals.get(id) ?? 0) + 1
     finals.set(id, seen)
     if (seen === 2) found.push(`P2 ${String(id)}: reported as ended twice`)
-  }
-}
-
-// ── the file itself ───────────────────────────────────────────────────────────────────────────────────────────────────
-
-const MUST_BE_EMPTY = {
-  'a task without its payload':
-    'SELECT count(*) AS n FROM tasks LEFT JOIN bodies USING (seq) WHERE bodies.seq IS NULL',
-  'a payload without its task':
-    'SELECT count(*) AS n FROM bodies LEFT JOIN tasks USING (seq) WHERE tasks.seq IS NULL',
-  'a report without its task':
-    'SELECT count(*) AS n FROM reports LEFT JOIN tasks USING (seq) WHERE tasks.seq IS NULL',
-  'a count that is not the number of its tasks': `SELECT count(*) AS n FROM counts AS c
-     WHERE n <> (SELECT count(*) FROM tasks AS t WHERE t.type = c.type AND t.version = c.version AND t.status = c.status)`,
-  'tasks that are not counted': `SELECT count(*) AS n FROM tasks AS t
-     WHERE NOT EXISTS (SELECT 1 FROM counts AS c WHERE t.type = c.type AND t.version = c.version AND t.status = c.status)`,
-}
-
-function checkFile(database: string): Violations {
-  const db = new DatabaseSync(database)
-  try {
-    const integrity = Object.values(db.prepare('PRAGMA integrity_check').get() ?? {})[0]
-    const found = integrity === 'ok' ? [] : [`P1 integrity_check: ${String(integrity)}`]
-    for (const [what, sql] of Object.entries(MUST_BE_EMPTY)) {
-      const n = Number(db.prepare(sql).get()?.['n'])
-      if (n > 0) found.push(`P2 the file holds ${what} (${n})`)
-    }
-    return found
-  } finally {
-    db.close()
   }
 }

@@ -14,6 +14,7 @@ export interface ProgramConfig {
   readonly abortGraceMs: number
   readonly stopTimeoutMs: number
   readonly reserveBytes: number
+  readonly durability: 'power' | 'process'
   /** Final tasks that are kept; null: the default. */
   readonly keepFinal: number | null
   readonly load: LoadPlan | null

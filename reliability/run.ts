@@ -11,10 +11,11 @@ import { faults } from './suites/faults.ts'
 import { kill } from './suites/kill.ts'
 import { lease } from './suites/lease.ts'
 import { mutants } from './suites/mutants.ts'
+import { power } from './suites/power.ts'
 import { shutdown } from './suites/shutdown.ts'
 import { spin } from './suites/spin.ts'
 
-const SUITES: Readonly<Record<string, Suite>> = { kill, lease, shutdown, spin, faults, mutants }
+const SUITES: Readonly<Record<string, Suite>> = { kill, power, lease, shutdown, spin, faults, mutants }
 const SHOWN = 20
 
 const { values, positionals } = parseArgs({

@@ -33,20 +33,21 @@ export interface SpawnOptions {
   readonly log: string
   readonly errors: string
   readonly environment: Readonly<Record<string, string>>
+  /** A program that runs it and becomes it, such as `strace -D …`. */
+  readonly prefix: readonly string[]
 }
 
-export function spawnWorker({ lab, name, config, log, errors, environment }: SpawnOptions): WorkerProcess {
+export function spawnWorker(options: SpawnOptions): WorkerProcess {
+  const { lab, name, config, log, errors, environment, prefix } = options
   const [out, err] = [openSync(log, 'a'), openSync(errors, 'a')]
   const spawnedAt = monotonicMs()
-  const child = spawn(
-    process.execPath,
-    ['--import', lab.program('crash-hook'), lab.program('worker-program')],
-    {
-      cwd: config.dir,
-      env: { PATH: process.env['PATH'], ...environment, PROGRAM: JSON.stringify(config) },
-      stdio: ['ignore', out, err, 'ipc'],
-    },
-  )
+  const programs = ['--import', lab.program('crash-hook'), lab.program('worker-program')]
+  const [command = process.execPath, ...args] = [...prefix, process.execPath, ...programs]
+  const child = spawn(command, args, {
+    cwd: config.dir,
+    env: { PATH: process.env['PATH'], ...environment, PROGRAM: JSON.stringify(config) },
+    stdio: ['ignore', out, err, 'ipc'],
+  })
   closeSync(out)
   closeSync(err)
   const exited = new Promise<Exit>((resolve) => {

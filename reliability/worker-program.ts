@@ -34,7 +34,11 @@ const keep =
     : { retention: { ...DEFAULT_RETENTION, succeeded: { maxAgeMs: 3_600_000, maxCount: config.keepFinal } } }
 const worker = createWorker({
   plugins: [ledgerPlugin({ ledger: config.ledger }), ...(await extraPlugins())] as readonly Plugin[],
-  queue: sqliteQueue({ path: `${config.queueDir}/queue.db`, reserveBytes: config.reserveBytes }),
+  queue: sqliteQueue({
+    path: `${config.queueDir}/queue.db`,
+    reserveBytes: config.reserveBytes,
+    durability: config.durability,
+  }),
   role: config.role,
   concurrency: config.concurrency,
   abortGrace: config.abortGraceMs,

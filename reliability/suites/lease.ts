@@ -167,7 +167,7 @@ async function endOf(arena: Arena, id: string, delivery: number): Promise<void> 
 export async function started(
   arena: Arena,
   name: string,
-  ...rest: [config?: Parameters<Arena['spawn']>[1]]
+  ...rest: Parameters<Arena['spawn']> extends [string, ...infer Rest] ? Rest : never
 ): Promise<WorkerProcess> {
   const worker = arena.spawn(name, ...rest)
   if ((await worker.ready) === null)
@@ -193,7 +193,7 @@ export async function waitForFinal(worker: WorkerProcess, id: string, withinMs =
   }, withinMs)
 }
 
-async function waitUntil(holds: () => boolean | Promise<boolean>, withinMs = WAIT_MS): Promise<void> {
+export async function waitUntil(holds: () => boolean | Promise<boolean>, withinMs = WAIT_MS): Promise<void> {
   for (const end = performance.now() + withinMs; !(await holds()); await sleep(20)) {
     if (performance.now() > end)
       throw new Error(`waited ${withinMs} ms in vain for ${holds.toString().replaceAll(/\s+/g, ' ')}`)

@@ -8,6 +8,7 @@ import { killAtPoints, killInMigration } from './kill-at-points.ts'
 import { killAtRandom, type KillAround } from './kill-at-random.ts'
 import { measureRecovery } from './kill-recovery.ts'
 import { freezeOnce, runLongOnce } from './lease.ts'
+import { cutOnce } from './power.ts'
 import { stopOnce, stopStubbornOnce } from './shutdown.ts'
 import { blockInline } from './spin-inline.ts'
 import { misbehave, MISDEEDS } from './spin-thread.ts'
@@ -49,6 +50,19 @@ const MUTANTS: readonly Mutant[] = [
     trial: (around) => killAtPoints({ ...around, point: 'before_commit', kills: 10 }),
     red: /^P1 .*acknowledged, and gone/,
     ci: true,
+  },
+  {
+    name: 'commits are not synced',
+    patches: [
+      {
+        file: 'sqlite/schema.js',
+        find: '["synchronous", durability === "power" ? "FULL" : "NORMAL", durability === "power" ? 2 : 1]',
+        replace: '["synchronous", "NORMAL", 1]',
+      },
+    ],
+    trial: ({ lab, seed }) => cutOnce(lab, seed),
+    red: /^P1 cut .*acknowledged, and gone/,
+    ci: false,
   },
   {
     name: 'a settle does not ask for the fence',
