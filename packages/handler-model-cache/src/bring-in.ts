@@ -1,6 +1,7 @@
 import type { CacheClock } from './clock.js'
 import type { LoadedModel, ModelEngine } from './engine.js'
 import { isModelError, ModelError } from './errors.js'
+import { endpointKeepAlive } from './keep-at-endpoint.js'
 import type { LetGo } from './let-go.js'
 import {
   move,
@@ -91,6 +92,7 @@ async function bringInOnce(
   move(entry, 'loading', startedAt)
   attempt.progressAt = startedAt
   attempt.isLoading = true
+  const keepAliveMs = endpointKeepAlive(entry)
   const loaded = await loadOrMakeRoom(entry, wish, attempt, around)
   move(entry, 'warming', clock.now())
   adopt(entry, loaded, attempt, around.letGo)
@@ -100,6 +102,9 @@ async function bringInOnce(
     entry.warmth = await loaded.warmup({ ...wish.warmup, signal })
     observer.warmed(entry.engine.name, entry.warmth.firstMs)
   }
+  // somebody who joined meanwhile may want it for another time
+  const wantedMs = endpointKeepAlive(entry)
+  if (wantedMs !== keepAliveMs) await loaded.keepFor?.(wantedMs, signal)
   signal.throwIfAborted()
   entry.wish = wish
   becomeReady(entry, clock.now() - startedAt, around)
@@ -148,8 +153,7 @@ async function loadOrMakeRoom(
 function loadOptions(entry: ModelEntry, attempt: Attempt, clock: CacheClock) {
   return {
     signal: attempt.controller.signal,
-    // 0 means after the warmup, and that is the cache's to do
-    keepAliveMs: entry.keepAliveMs === 0 ? null : entry.keepAliveMs,
+    keepAliveMs: endpointKeepAlive(entry),
     progress: (done: number, total: number | null) => {
       attempt.progressAt = clock.now()
       attempt.doneBytes = done

@@ -45,7 +45,11 @@ export function createCatalog(engines: readonly ModelEngine[], options: CatalogO
     const names = known?.name === undefined ? spellings(id, engine) : [known.name]
     return names.map((modelId) => ({
       engine,
-      model: { modelId, revision: revision ?? known?.revision ?? null, digest: null },
+      model: {
+        modelId: engine.idOf?.(modelId) ?? modelId,
+        revision: revision ?? known?.revision ?? null,
+        digest: null,
+      },
     }))
   }
   return {
@@ -59,7 +63,10 @@ export function createCatalog(engines: readonly ModelEngine[], options: CatalogO
         priority: PRIORITIES.indexOf(payload.priority),
         evict: payload.evict,
         memoryBytes: payload.memory_bytes ?? bytesOf(known?.memoryMb),
-        warmup: warmupOf(warmupFields(payload.warmup) ?? known?.warmup, options),
+        warmup: warmupOf(
+          warmupFields(payload.warmup) ?? known?.warmup ?? (payload.operation === 'warmup' ? {} : undefined),
+          options,
+        ),
         keepAliveMs: payload.keep_alive === undefined ? known?.keepAlive : payload.keep_alive,
         isGuess: i < places.length - 1,
         pin: payload.pin,

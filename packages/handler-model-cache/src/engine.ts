@@ -87,6 +87,11 @@ export interface LoadedModel {
    * was under way rejects with MODEL_GONE. A listener added after that is called as well. Never called for an `unload`.
    */
   onGone(callback: (reason: Error) => void): void
+  /**
+   * Of models on a shared endpoint: tells it how long the model is wanted after its last use from now on (as `keepAliveMs` of `load`), and starts that
+   * time anew; later runs say the same. MODEL_GONE where the endpoint does not hold the model any more: it is not loaded for this.
+   */
+  keepFor?(keepAliveMs: number | null, signal: AbortSignal): Promise<void>
   /** Of models that turn text into vectors; calls may overlap. The cache counts its uses. */
   readonly embedder?: Embedder
 }
@@ -116,6 +121,8 @@ export interface ModelEngine {
   readonly pool: string
   /** True where other processes load into the same endpoint too: a model may be there already, and go without our doing. */
   readonly sharedEndpoint: boolean
+  /** The one name of a model that has several (`llama3.2` of `llama3.2:latest`); absent: each name is another model. */
+  idOf?(modelId: string): string
   /**
    * Finds the model and says what it will take, **without loading it**; with `digest` it is checked here. Rejects with the distinct permanent errors
    * MODEL_NOT_FOUND, MODEL_TRUNCATED (shorter than its own header or manifest says), MODEL_CORRUPT (format or checksum), DIGEST_MISMATCH,

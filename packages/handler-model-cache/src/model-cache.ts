@@ -2,6 +2,7 @@ import { createBringIn } from './bring-in.js'
 import type { CacheClock } from './clock.js'
 import type { LoadedModel, ModelEngine, ModelRef } from './engine.js'
 import { isModelError, ModelError } from './errors.js'
+import { endpointKeepAlive, keepAtEndpoint } from './keep-at-endpoint.js'
 import { createLetGo, type LetGo } from './let-go.js'
 import { createModelBook, type ModelBook } from './model-book.js'
 import type { Arrival, Arrived, Drained, EvictReason, ModelEntry, ModelWish } from './model-entry.js'
@@ -51,6 +52,8 @@ export interface ModelCache extends Pick<ModelBook, 'find' | 'entries'> {
   ): Promise<Evicted>
   /** Keeps a model, present or future, from being evicted. False: it is not in memory. */
   setPinned(engine: ModelEngine, model: ModelRef, pinned: boolean): boolean
+  /** Tells a shared endpoint how long its model is wanted after all: a pinned one until it is unloaded. Rejects as the engine's `keepFor` does. */
+  passOnKeepAlive(engine: ModelEngine, model: ModelRef, signal: AbortSignal): Promise<void>
   pools(): Iterable<Pool>
   /** The last choices of what to evict, the newest last. */
   choices(): readonly EvictionChoice[]
@@ -79,6 +82,10 @@ export function createModelCache(parts: ModelCacheParts): ModelCache {
       letGo.restTimer(entry)
       poolOf(pools, engine).room.changed()
       return entry.state === 'ready'
+    },
+    async passOnKeepAlive(engine, model, signal) {
+      const entry = book.find(engine, model)
+      if (entry?.state === 'ready') await keepAtEndpoint(entry, endpointKeepAlive(entry), signal)
     },
     observe: (engine, signal) => inside.observe(engine, signal),
     close: () => close(inside),

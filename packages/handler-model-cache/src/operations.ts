@@ -141,9 +141,11 @@ async function letGo(
   const { cache } = around
   const { engine, model } = placeInMemory(payload, around)
   if (payload.operation === 'unpin') {
-    const isThere = cache.setPinned(engine, model, false)
+    cache.setPinned(engine, model, false)
+    await cache.passOnKeepAlive(engine, model, signal)
     const entry = cache.find(engine, model)
-    return { ...resultFor(payload, { engine, model }, entry, around), outcome: isThere ? 'hit' : 'absent' }
+    const outcome = entry?.state === 'ready' ? 'hit' : 'absent'
+    return { ...resultFor(payload, { engine, model }, entry, around), outcome }
   }
   const how = await cache.evict(engine, model, { force: payload.force, signal })
   const result = resultFor(payload, { engine, model }, cache.find(engine, model), around)

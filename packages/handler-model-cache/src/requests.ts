@@ -1,6 +1,7 @@
 import type { CacheClock } from './clock.js'
 import type { LoadedModel } from './engine.js'
 import { isModelError, ModelError } from './errors.js'
+import { endpointKeepAlive, keepAtEndpoint } from './keep-at-endpoint.js'
 import type { LetGo } from './let-go.js'
 import type { Arrival, ModelEntry, ModelWish, Waiter } from './model-entry.js'
 import { countRequest } from './request-rate.js'
@@ -39,12 +40,8 @@ export function createRequests(around: RequestsAround): Request {
     if (around.closing.aborted) throw around.closing.reason
     options.signal.throwIfAborted()
     letGo.revive(entry)
-    if (entry.state === 'ready') {
-      holdFor(options.hold, entry)
-      if (wish.pin) entry.pinned = true
-      letGo.restTimer(entry)
-      return { kind: 'ready', how: 'hit' }
-    }
+    // again where another one had to load it meanwhile
+    while (entry.state === 'ready') if (await arrive(entry, wish, options, around)) return HIT
     if (entry.state === 'failed' && !wish.force) refuseInBackoff(entry, clock.now())
     return join(entry, wish, options, around)
   }
@@ -74,6 +71,42 @@ async function checkDigest(entry: ModelEntry, wish: ModelWish, signal: AbortSign
       'DIGEST_MISMATCH',
       `expected ${modelId} with ${digest}, got ${entry.digest} in memory`,
     )
+}
+
+const HIT: Arrival = { kind: 'ready', how: 'hit' }
+
+/** Gives a ready model to a request. False: its endpoint turned out to have lost it. */
+async function arrive(
+  entry: ModelEntry,
+  wish: ModelWish,
+  options: RequestOptions,
+  { letGo, closing }: RequestsAround,
+): Promise<boolean> {
+  const { loaded } = entry
+  if (loaded === null) return false
+  const give = () => {
+    holdFor(options.hold, entry)
+    if (wish.pin) entry.pinned = true
+    letGo.restTimer(entry)
+    return true
+  }
+  if (!isEndpointTold(entry, wish)) return give()
+  // in use, so that it stays while its endpoint is told
+  entry.uses += 1
+  try {
+    const keepAliveMs = wish.pin ? null : endpointKeepAlive(entry)
+    if (!(await keepAtEndpoint(entry, keepAliveMs, AbortSignal.any([options.signal, closing])))) return false
+    letGo.revive(entry)
+    return give()
+  } finally {
+    letGo.useEnded(entry, loaded)
+  }
+}
+
+/** The time of a model on a shared endpoint runs there: each request that sets it or should start it anew is passed on. */
+function isEndpointTold({ engine, keepAliveMs, pinned }: ModelEntry, wish: ModelWish): boolean {
+  if (!engine.sharedEndpoint || keepAliveMs === 0) return false
+  return wish.pin || wish.keepAliveMs !== undefined || (keepAliveMs !== null && !pinned)
 }
 
 function refuseInBackoff(entry: ModelEntry, now: number): void {

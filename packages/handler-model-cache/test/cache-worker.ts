@@ -22,15 +22,20 @@ const OLLAMA_MODELS: readonly OllamaModel[] = [
   { name: 'gemma:2b', size: GIB, digest: 'c'.repeat(64), memory: 2 * GIB, capabilities: ['completion'] },
 ]
 
+interface CacheWorkerOptions extends Omit<z.input<typeof optionsSchema>, 'ollama'> {
+  /** How often the server is asked what it still has. Default: so often that no test waits for it. */
+  readonly watchInterval?: '20ms' | '1h'
+}
+
 /** A worker with the plugin, not started, and the server that its models are on. */
-export async function makeCacheWorker(options: z.input<typeof optionsSchema> = {}) {
+export async function makeCacheWorker({ watchInterval = '20ms', ...options }: CacheWorkerOptions = {}) {
   const server = await startOllamaServer(OLLAMA_MODELS)
   onTestFinished(() => server.stop())
   const dataDir = await mkdtemp(join(tmpdir(), 'model-cache-'))
   onTestFinished(() => rm(dataDir, { recursive: true, force: true }))
   const lines: string[] = []
   const worker = createWorker({
-    plugins: [modelCache({ ollama: { url: server.url, watchInterval: '20ms' }, ...options })],
+    plugins: [modelCache({ ollama: { url: server.url, watchInterval }, ...options })],
     queue: memoryQueue(),
     concurrency: 100,
     dataDir,
@@ -40,7 +45,7 @@ export async function makeCacheWorker(options: z.input<typeof optionsSchema> = {
   return { worker, server, lines }
 }
 
-export async function startCacheWorker(options: z.input<typeof optionsSchema> = {}) {
+export async function startCacheWorker(options: CacheWorkerOptions = {}) {
   const made = await makeCacheWorker(options)
   await made.worker.start()
   return made

@@ -1,17 +1,23 @@
 import type { LoadedModel, WarmupOptions } from '../../engine.js'
 import { isModelError, ModelError } from '../../errors.js'
-import { createGoneSignal } from '../gone-signal.js'
 import { timeRuns } from '../warmup-times.js'
+import { holdModel } from './held-model.js'
 import { createOllamaEmbedder } from './ollama-embedder.js'
 import type { OllamaEngineOptions } from './options.js'
-import { isRefusal, type PresenceWatch } from './presence-watch.js'
+import type { PresenceWatch } from './presence-watch.js'
 import type { OllamaServer } from './server.js'
-import { unloadModel } from './unload.js'
+
+/** How a model is loaded and run. */
+export interface OllamaInput {
+  readonly model: string
+  readonly keepAliveMs: number | null
+  readonly timeoutMs: number
+}
 
 interface LoadedOllama {
   readonly server: OllamaServer
   readonly watch: PresenceWatch
-  readonly input: { readonly model: string; readonly keepAliveMs: number | null; readonly timeoutMs: number }
+  readonly input: OllamaInput
   readonly options: OllamaEngineOptions
   /** 64 hex digits. */
   readonly digest: string
@@ -21,74 +27,64 @@ interface LoadedOllama {
 }
 
 export function createLoadedOllama(loaded: LoadedOllama): LoadedModel {
-  const { server, watch, input, options, digest, dimension, bytes } = loaded
-  const gone = createGoneSignal()
-  const lost = new AbortController()
-  const watched = { model: input.model, lose }
-  watch.add(watched)
+  const { server, watch, options, digest, dimension, bytes } = loaded
+  const { model } = loaded.input
+  let { input } = loaded
+  const held = holdModel({ server, watch, model, url: options.url, unloadTimeoutMs: options.unloadTimeout })
 
-  function lose(what: string): void {
-    const error = new ModelError(
-      'MODEL_GONE',
-      `expected ${JSON.stringify(input.model)} on ${options.url}, ${what}`,
-    )
-    watch.remove(watched)
-    gone.lose(error)
-    lost.abort(error)
-  }
-  /** A request to the model: MODEL_GONE as soon as that is known. */
-  async function use<T>(request: (signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> {
-    lost.signal.throwIfAborted()
-    try {
-      return await request(AbortSignal.any([signal, lost.signal]))
-    } catch (error) {
-      if (isRefusal(error)) lose('the server has gone')
-      if (isModelError(error) && error.code === 'MODEL_GONE') lose('the process that held it ended')
-      throw gone.reason() ?? error
-    }
-  }
   const embed = (texts: readonly string[], signal: AbortSignal): Promise<number[][]> =>
-    use((both) => server.embed({ ...input, input: texts }, both), signal)
+    held.use((both) => server.embed({ ...input, input: texts }, both), signal)
 
   async function runOnce(prompt: string, signal: AbortSignal): Promise<number> {
     const started = performance.now()
-    if (dimension === null) await use((both) => server.generate({ ...input, prompt }, both), signal)
+    if (dimension === null) await held.use((both) => server.generate({ ...input, prompt }, both), signal)
     else await embed([prompt], signal)
     return performance.now() - started
   }
-  async function unload(signal: AbortSignal): Promise<void> {
-    if (lost.signal.aborted) return
-    signal.throwIfAborted()
-    watch.remove(watched)
-    try {
-      await unloadModel(server, input.model, options.unloadTimeout, signal)
-    } catch (error) {
-      watch.add(watched)
-      throw error
-    }
-    gone.settle()
-    lost.abort(
-      new ModelError('MODEL_GONE', `expected ${JSON.stringify(input.model)} to be loaded, it was unloaded`),
-    )
-  }
-  const embedder =
-    dimension === null ? null : createOllamaEmbedder({ model: input.model, digest, dimension, embed })
   return {
     measuredBytes: bytes,
-    async warmup(warmupOptions) {
-      const prompts = promptsOf(warmupOptions)
-      let run = 0
-      return timeRuns(warmupOptions, async (signal) => {
-        const prompt = prompts[run++ % prompts.length] ?? defaultPrompt
-        return runOnce(prompt, signal).catch((error: unknown) => {
-          throw failedRun(error)
-        })
-      })
+    warmup: (warmupOptions) => warmUp(warmupOptions, runOnce),
+    unload: (signal) => held.unload(signal),
+    onGone: (callback) => held.onGone(callback),
+    async keepFor(keepAliveMs, signal) {
+      await held.demandPresence(signal)
+      input = { ...input, keepAliveMs }
+      await held.use((both) => touchModel(server, input, dimension !== null, both), signal)
     },
-    unload,
-    onGone: (callback) => gone.onGone(callback),
-    ...(embedder ? { embedder } : {}),
+    ...(dimension !== null && { embedder: createOllamaEmbedder({ model, digest, dimension, embed }) }),
   }
+}
+
+/**
+ * Loads the model where it is not in memory, and sets its keep-alive; answers the dimension of a model that embeds. Such a model refuses to
+ * generate: one short text does the same, and tells the dimension.
+ */
+export async function touchModel(
+  server: OllamaServer,
+  input: OllamaInput,
+  isEmbedding: boolean,
+  signal: AbortSignal,
+): Promise<number | null> {
+  if (!isEmbedding) {
+    await server.generate(input, signal)
+    return null
+  }
+  const [vector] = await server.embed({ ...input, input: ['dimension'] }, signal)
+  return vector?.length ?? null
+}
+
+async function warmUp(
+  options: WarmupOptions,
+  runOnce: (prompt: string, signal: AbortSignal) => Promise<number>,
+) {
+  const prompts = promptsOf(options)
+  let run = 0
+  return timeRuns(options, async (signal) => {
+    const prompt = prompts[run++ % prompts.length] ?? defaultPrompt
+    return runOnce(prompt, signal).catch((error: unknown) => {
+      throw failedRun(error)
+    })
+  })
 }
 
 const defaultPrompt = 'Hello.'

@@ -2,7 +2,7 @@ import type { LoadedModel, LoadOptions, ModelEngine, ModelRef, ObservedModel } f
 import { ModelError } from '../../errors.js'
 import { refuseRevision } from '../model-root.js'
 import { estimateBytes } from './estimate-bytes.js'
-import { createLoadedOllama } from './loaded-ollama.js'
+import { createLoadedOllama, touchModel } from './loaded-ollama.js'
 import { canonicalName, shortName } from './model-name.js'
 import type { OllamaEngineOptions } from './options.js'
 import { createPresenceWatch } from './presence-watch.js'
@@ -64,7 +64,7 @@ export function createOllamaEngine(options: OllamaEngineOptions): ModelEngine {
     progress(0, found.size)
     try {
       const input = { model: model.modelId, keepAliveMs, timeoutMs: options.loadTimeout }
-      const dimension = await loadInto(input, isEmbedding(found.details), signal)
+      const dimension = await touchModel(server, input, isEmbedding(found.details), signal)
       const running = await findRunning(server, model.modelId, signal)
       if (!running)
         throw new ModelError('MODEL_GONE', `expected ${endpoint} to hold ${model.modelId}, it does not`)
@@ -78,20 +78,6 @@ export function createOllamaEngine(options: OllamaEngineOptions): ModelEngine {
     }
   }
 
-  async function loadInto(
-    input: { readonly model: string; readonly keepAliveMs: number | null; readonly timeoutMs: number },
-    embedding: boolean,
-    signal: AbortSignal,
-  ): Promise<number | null> {
-    if (!embedding) {
-      await server.generate(input, signal)
-      return null
-    }
-    // such a model refuses to generate; one short text loads it and tells the dimension
-    const [vector] = await server.embed({ ...input, input: ['dimension'] }, signal)
-    return vector?.length ?? null
-  }
-
   /** After a load that failed or was given up. Where the server does not answer either, its memory is not ours to know. */
   async function giveBack(model: string): Promise<void> {
     const timeoutMs = Math.min(options.unloadTimeout, giveBackMs)
@@ -103,6 +89,7 @@ export function createOllamaEngine(options: OllamaEngineOptions): ModelEngine {
     endpoint,
     pool: endpoint,
     sharedEndpoint: true,
+    idOf: shortName,
     async estimate(model, signal) {
       const { size, digest, details } = await find(model, signal)
       const running = await findRunning(server, model.modelId, signal)
