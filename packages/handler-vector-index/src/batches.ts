@@ -15,32 +15,47 @@ export interface Batch {
 const MAX_BATCH_WEIGHT = 4 * 1024 * 1024
 
 export async function* batchesOf(
-  entries: AsyncIterable<Entry>,
+  entries: AsyncIterable<Iterable<Entry>>,
   batchSize: number,
   prepare: (entry: Entry) => PreparedDocument | FailedDocument,
 ): AsyncGenerator<Batch> {
-  let documents = new Map<string, PreparedDocument>()
-  let failed: FailedDocument[] = []
-  let weight = 0
-  let start: number | null = null
-  let next = 0
-  for await (const entry of entries) {
-    const prepared = prepare(entry)
-    start ??= entry.position
-    const full = documents.size + failed.length >= batchSize || weight >= MAX_BATCH_WEIGHT
-    if (full || documents.has(prepared.id)) {
-      yield { documents: [...documents.values()], failed, start, next }
-      start = entry.position
-      documents = new Map()
-      failed = []
-      weight = 0
+  let open = emptyBatch()
+  for await (const some of entries) {
+    for (const entry of some) {
+      const prepared = prepare(entry)
+      const full = open.documents.size + open.failed.length >= batchSize || open.weight >= MAX_BATCH_WEIGHT
+      if (full || open.documents.has(prepared.id)) {
+        yield closed(open)
+        open = emptyBatch()
+      }
+      add(open, prepared, entry.position)
     }
-    if ('code' in prepared) failed.push(prepared)
-    else documents.set(prepared.id, prepared)
-    weight += weightOf(prepared)
-    next = entry.position + 1
   }
-  if (start !== null && next > start) yield { documents: [...documents.values()], failed, start, next }
+  if (open.next > open.start) yield closed(open)
+}
+
+interface OpenBatch {
+  readonly documents: Map<string, PreparedDocument>
+  readonly failed: FailedDocument[]
+  weight: number
+  start: number
+  next: number
+}
+
+function emptyBatch(): OpenBatch {
+  return { documents: new Map(), failed: [], weight: 0, start: 0, next: 0 }
+}
+
+function add(batch: OpenBatch, prepared: PreparedDocument | FailedDocument, position: number): void {
+  if (batch.next === 0) batch.start = position
+  if ('code' in prepared) batch.failed.push(prepared)
+  else batch.documents.set(prepared.id, prepared)
+  batch.weight += weightOf(prepared)
+  batch.next = position + 1
+}
+
+function closed({ documents, failed, start, next }: OpenBatch): Batch {
+  return { documents: [...documents.values()], failed, start, next }
 }
 
 function weightOf(prepared: PreparedDocument | FailedDocument): number {

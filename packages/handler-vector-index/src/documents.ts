@@ -1,27 +1,24 @@
 import type { FileHandle } from 'node:fs/promises'
-import { NonRetryableError, scanJson } from '@mcp-worker/runtime'
+import { NonRetryableError } from '@mcp-worker/runtime'
 import type { DocumentsRoot } from './documents-root.js'
-import type { DocumentFault } from './faults.js'
 import { createElementSplitter, type JsonElement } from './json-elements.js'
-import { type DocumentInput, documentSchema, documentUpdateSchema, type WritePayload } from './payload.js'
+import { parseDocument, type ParsedDocument, withText } from './parse-document.js'
+import type { DocumentInput, WritePayload } from './payload.js'
 
 /** The JSON of one document in a file, in bytes. */
 export const MAX_DOCUMENT_BYTES = 4 * 1024 * 1024
-const READ_BYTES = 256 * 1024
+const READ_BYTES = 512 * 1024
 
 /** One document as it came, or what is wrong with its form. `position` counts from 0 over the whole payload or file. */
-export type Entry = { readonly position: number } & (
-  | { readonly document: DocumentInput }
-  | { readonly fault: DocumentFault }
-)
+export type Entry = { readonly position: number } & ParsedDocument
 
 export interface DocumentSource {
   /** How many there are; null where only reading to the end would tell. */
   readonly total: number | null
   /** Changes when a file does, so that a checkpoint of its earlier content is not used. Inline documents are part of the payload. */
   readonly identity: string
-  /** The entries from position `from` on. Memory does not depend on the size of the source. */
-  entries(from: number): AsyncIterable<Entry>
+  /** The entries from position `from` on, as many at once as a piece of a file has. Memory does not depend on the size of the source. */
+  entries(from: number): AsyncIterable<Iterable<Entry>>
   /** false: somebody changed the file since it was opened. */
   isUnchanged(): Promise<boolean>
   close(): Promise<void>
@@ -49,17 +46,11 @@ function inlineDocuments(documents: readonly (string | DocumentInput)[]): Docume
     total: documents.length,
     identity: 'inline',
     async *entries(from) {
-      for (let position = from; position < documents.length; position++) {
-        yield { position, document: withText(documents[position] ?? '') }
-      }
+      yield documents.slice(from).map((document, i) => ({ position: from + i, document: withText(document) }))
     },
     isUnchanged: async () => true,
     close: async () => {},
   }
-}
-
-function withText(given: string | DocumentInput): DocumentInput {
-  return typeof given === 'string' ? { text: given } : given
 }
 
 async function fileDocuments(
@@ -76,9 +67,10 @@ async function fileDocuments(
     identity,
     async *entries(from) {
       let position = 0
-      for await (const element of fileElements(handle)) {
-        if (position >= from) yield { position, ...parseDocument(element, operation) }
-        position++
+      for await (const elements of fileElements(handle)) {
+        const start = position
+        position += elements.length
+        if (position > from) yield parseElements(elements, { start, from, operation })
       }
     },
     isUnchanged: async () => (await identify()) === identity,
@@ -86,7 +78,25 @@ async function fileDocuments(
   }
 }
 
-async function* fileElements(handle: FileHandle): AsyncGenerator<JsonElement> {
+interface Piece {
+  /** The position of its first element. */
+  readonly start: number
+  /** Elements before this position are passed over. */
+  readonly from: number
+  readonly operation: WritePayload['operation']
+}
+
+/** One by one, as they are asked for: a piece may hold thousands. */
+function* parseElements(
+  elements: readonly JsonElement[],
+  { start, from, operation }: Piece,
+): Generator<Entry> {
+  for (let i = Math.max(0, from - start); i < elements.length; i++) {
+    yield { position: start + i, ...parseDocument(elements[i] ?? null, operation) }
+  }
+}
+
+async function* fileElements(handle: FileHandle): AsyncGenerator<readonly JsonElement[]> {
   const splitter = createElementSplitter(MAX_DOCUMENT_BYTES)
   const buffer = Buffer.allocUnsafe(READ_BYTES)
   let offset = 0
@@ -94,32 +104,7 @@ async function* fileElements(handle: FileHandle): AsyncGenerator<JsonElement> {
     const { bytesRead } = await handle.read(buffer, 0, READ_BYTES, offset)
     if (bytesRead === 0) break
     offset += bytesRead
-    yield* splitter.push(buffer.subarray(0, bytesRead))
+    yield splitter.push(buffer.subarray(0, bytesRead))
   }
-  yield* splitter.end()
-}
-
-function parseDocument(
-  element: JsonElement,
-  operation: WritePayload['operation'],
-): { document: DocumentInput } | { fault: DocumentFault } {
-  if (element === null) return { fault: 'DOCUMENT_TOO_LARGE' }
-  let value: unknown
-  try {
-    scanJson(element)
-    value = JSON.parse(element)
-  } catch (error) {
-    return { fault: error instanceof SyntaxError ? 'INVALID_JSON' : 'INVALID_DOCUMENT' }
-  }
-  const schema = operation === 'update' ? documentUpdateSchema : documentSchema
-  const parsed = schema.safeParse(value)
-  if (!parsed.success) return { fault: hasInfinity(value) ? 'NON_FINITE_VECTOR' : 'INVALID_DOCUMENT' }
-  return { document: withText(parsed.data) }
-}
-
-/** JSON has no NaN, but a number like 1e999 reads as infinity. */
-function hasInfinity(value: unknown): boolean {
-  const vector: unknown =
-    typeof value === 'object' && value !== null && 'vector' in value ? value.vector : null
-  return Array.isArray(vector) && vector.some((part) => typeof part === 'number' && !Number.isFinite(part))
+  yield splitter.end()
 }

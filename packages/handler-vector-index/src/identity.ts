@@ -1,4 +1,4 @@
-import { createHash, hash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { canonicalJson } from '@mcp-worker/runtime'
 import { toBlob } from './vector.js'
 
@@ -7,14 +7,16 @@ import { toBlob } from './vector.js'
  * source and a text that read the same apart.
  */
 export function derivedId(kind: 'source' | 'text' | 'vector', value: string | Uint8Array): string {
-  return createHash('sha256').update(`${kind}\0`).update(value).digest('hex').slice(0, 32)
+  const named =
+    typeof value === 'string' ? `${kind}\0${value}` : Buffer.concat([Buffer.from(`${kind}\0`), value])
+  return hash('sha256', named).slice(0, 32)
 }
 
 /** Equal hashes: the same chunks, or the same ready vector and text, so nothing needs to be embedded or written again. */
 export function contentHash(chunks: readonly (string | null)[], vector: Float32Array | null): string {
   const texts = JSON.stringify(chunks)
   if (vector === null) return hash('sha256', texts)
-  return createHash('sha256').update(texts).update(toBlob(vector)).digest('hex')
+  return hash('sha256', Buffer.concat([Buffer.from(texts), toBlob(vector)]))
 }
 
 /** Equal metadata have equal texts. */

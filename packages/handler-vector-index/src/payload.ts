@@ -2,6 +2,8 @@ import { z } from 'zod'
 import { chunkSchema } from './options.js'
 
 export const MAX_INLINE_DOCUMENTS = 10_000
+/** Components of a vector. */
+export const MAX_DIMENSION = 16_384
 
 const collection = z
   .string()
@@ -9,7 +11,7 @@ const collection = z
   .default('documents')
 const id = z.string().min(1).max(512)
 const metadata = z.record(z.string().max(256), z.unknown())
-const vector = z.array(z.number()).min(1).max(16_384)
+const vector = z.array(z.number()).min(1).max(MAX_DIMENSION)
 
 const documentFields = {
   /** Default: the hash of `source_id`, else of the text, else of the vector. */

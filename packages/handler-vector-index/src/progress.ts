@@ -32,6 +32,9 @@ export function createProgress(
   }
 }
 
+/** Made once: `toLocaleString` looks the language up at each call. */
+const FORMAT = new Intl.NumberFormat('en-US')
+
 function thousands(value: number): string {
-  return (value < 10 ? Math.round(value * 10) / 10 : Math.round(value)).toLocaleString('en-US')
+  return FORMAT.format(value < 10 ? Math.round(value * 10) / 10 : Math.round(value))
 }

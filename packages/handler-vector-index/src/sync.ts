@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import { NonRetryableError, RetryableError } from '@mcp-worker/runtime'
 import { removeBatch, slices } from './delete.js'
-import type { DocumentSource } from './documents.js'
+import type { DocumentSource, Entry } from './documents.js'
 import { type Checkpoint, type Journal, openJournal } from './journal.js'
 import type { SyncPayload, VectorIndexResult } from './payload.js'
 import { type FailedDocument, identifyEntry, type PreparedDocument } from './prepare.js'
@@ -23,19 +23,75 @@ export async function syncDocuments(
   context: TaskContext,
 ): Promise<VectorIndexResult> {
   const journal = await openJournal(payload, { store: deps.store, context, source: source.identity })
-  const check = scopeCheck(payload)
   const seen = createSeenIds()
   try {
-    const checkpoint = await writeAll(payload, source, { deps, context, journal, check })
-    const unidentified = await readIds(source, seen, context.signal)
-    const warnings = unidentified > 0 ? ['DELETES_SKIPPED' as const] : []
+    const reader = createIdReader(seen, payload)
+    await reader.readTo(journal.found?.next ?? 0, source, context.signal)
+    const { look } = reader
+    const checkpoint = await writeAll(payload, source, { deps, context, journal, look })
+    const isWhole = reader.end()
+    if (!(await source.isUnchanged())) throw sourceChanged()
     const around = { payload, deps, context, journal, checkpoint }
-    if (unidentified === 0) await deleteRest(seen, around)
+    if (isWhole) await deleteRest(seen, around)
     await journal.end()
     const collection = await deps.store.describe(payload.collection)
+    const warnings = isWhole ? [] : ['DELETES_SKIPPED' as const]
     return resultOf(payload, checkpoint.tally, collection, { warnings })
   } finally {
     seen.close()
+  }
+}
+
+const IDS_AT_ONCE = 1000
+
+interface IdReader {
+  /** What an earlier delivery wrote has to be read again: only the store knows it, and not what the source says of it. */
+  readTo(end: number, source: DocumentSource, signal: AbortSignal): Promise<void>
+  /** For each entry that is written. */
+  readonly look: (
+    entry: Entry,
+    prepared: PreparedDocument | FailedDocument,
+  ) => PreparedDocument | FailedDocument
+  /** false: an entry had no readable id, so that nothing can be said to be gone. */
+  end(): boolean
+}
+
+function createIdReader(seen: SeenIds, payload: SyncPayload): IdReader {
+  const inScope = scopeCheck(payload)
+  let isWhole = true
+  let ids: string[] = []
+  const note = (id: string | null): void => {
+    if (id === null) isWhole = false
+    else if (ids.push(id) === IDS_AT_ONCE) flush()
+  }
+  const flush = (): void => {
+    seen.add(ids)
+    ids = []
+  }
+  return {
+    async readTo(end, source, signal) {
+      if (end === 0) return
+      for await (const entries of source.entries(0)) {
+        for (const entry of entries) {
+          if (entry.position >= end) return
+          note(identifyEntry(entry))
+        }
+        await setImmediate()
+        signal.throwIfAborted()
+      }
+    },
+    look(entry, prepared) {
+      if ('code' in prepared) {
+        note(identifyEntry(entry))
+        return prepared
+      }
+      note(prepared.id)
+      return inScope(prepared)
+    },
+    end() {
+      flush()
+      return isWhole
+    },
   }
 }
 
@@ -50,25 +106,8 @@ function scopeCheck({
       : { id: document.id, code: 'OUT_OF_SCOPE' }
 }
 
-const IDS_AT_ONCE = 1000
-
-/** The source is read a second time: a retried task has not seen what its first delivery did. Answers how many entries have no readable id. */
-async function readIds(source: DocumentSource, seen: SeenIds, signal: AbortSignal): Promise<number> {
-  let unidentified = 0
-  let ids: string[] = []
-  for await (const entry of source.entries(0)) {
-    const id = identifyEntry(entry)
-    if (id === null) unidentified++
-    else ids.push(id)
-    if (ids.length < IDS_AT_ONCE) continue
-    seen.add(ids)
-    ids = []
-    await setImmediate()
-    signal.throwIfAborted()
-  }
-  seen.add(ids)
-  if (await source.isUnchanged()) return unidentified
-  throw new RetryableError('the file of documents_ref changed while it was read', {
+function sourceChanged(): RetryableError {
+  return new RetryableError('the file of documents_ref changed while it was read', {
     code: 'DOCUMENTS_REF_CHANGED',
   })
 }

@@ -26,15 +26,18 @@ interface Around {
   readonly deps: IndexDeps
   readonly context: TaskContext
   readonly journal: Journal
-  /** A look at each document before it is written. Default: as it is. */
-  readonly check?: (document: PreparedDocument) => PreparedDocument | FailedDocument
+  /** A look at each entry before it is written. Default: as it is. */
+  readonly look?: (
+    entry: Entry,
+    prepared: PreparedDocument | FailedDocument,
+  ) => PreparedDocument | FailedDocument
 }
 
 /** Writes what the source has, from the journal's checkpoint on; answers the last one. */
 export async function writeAll(
   payload: WritePayload,
   source: DocumentSource,
-  { deps, context, journal, check = (document) => document }: Around,
+  { deps, context, journal, look = (_, prepared) => prepared }: Around,
 ): Promise<Checkpoint> {
   const { next: start, tally, done = [] } = journal.found ?? { next: 0, tally: createTally() }
   const { signal } = context
@@ -43,10 +46,7 @@ export async function writeAll(
   const chunk = stored ?? deps.options.chunk
   const work: Work = { payload, deps, chunk, journal, tally, signal }
   const options = { chunk, maxTextLength: deps.options.maxTextLength }
-  const prepare = (entry: Entry): PreparedDocument | FailedDocument => {
-    const prepared = prepareDocument(entry, options)
-    return 'code' in prepared ? prepared : check(prepared)
-  }
+  const prepare = (entry: Entry) => look(entry, prepareDocument(entry, options))
   const progress = createProgress(context, { start })
   let checkpoint: Checkpoint = { next: start, tally }
   progress(start, source.total)

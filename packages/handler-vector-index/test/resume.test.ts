@@ -211,14 +211,15 @@ test('what a delete left is not used by another one of its id, of other ids or o
   expect(await index.run(filter, { task: 't' })).toMatchObject({ deleted: 9, collection: { count: 0 } })
 })
 
+const dropOf = (collection: string) => ({ operation: 'drop' as const, collection, confirm: collection })
+
 test('a drop is not taken for done because another one of its id was', async () => {
   const index = await openIndex()
   for (const collection of ['documents', 'others']) await index.run({ collection, documents: numbered(5) })
-  const drop = (collection: string) => ({ operation: 'drop' as const, collection, confirm: collection })
   await expect(
-    index.run(drop('documents'), { task: 't', onCheckpoint: dieAt(1).onCheckpoint }),
+    index.run(dropOf('documents'), { task: 't', onCheckpoint: dieAt(1).onCheckpoint }),
   ).rejects.toThrow('killed')
-  expect(await index.run(drop('others'), { task: 't' })).toMatchObject({ deleted: 5, collection: null })
+  expect(await index.run(dropOf('others'), { task: 't' })).toMatchObject({ deleted: 5, collection: null })
 })
 
 test('what an upsert left is not used by another one of its id with the same documents', async () => {
