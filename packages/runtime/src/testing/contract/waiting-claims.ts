@@ -146,6 +146,18 @@ export const WAITING_CLAIM_TESTS: readonly ContractTest[] = [
     },
   },
   {
+    title: '[Q8.1] a lower rank does not go with a part of the batch that is submitted beside the claim',
+    run: async (scene) => {
+      const one = await scene.owner()
+      const [low] = await scene.accepted(one, { priority: -1 })
+      const waiting = scene.delivered(one, { max: 3, waitMs: LONG })
+      const batch = await scene.accepted(one, {}, {}, {}, {})
+      const firstThree = batch.slice(0, 3).map(({ id }) => id)
+      // the batch is accepted as a whole, before the claim or after it
+      expect([[low!.id], firstThree]).toContainEqual(await waiting)
+    },
+  },
+  {
     title: '[Q8] what is submitted beside the claim is delivered up to the free places of its type',
     run: async (scene) => {
       const one = await scene.owner()
