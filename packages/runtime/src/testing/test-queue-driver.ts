@@ -2,7 +2,6 @@
 import { describe, test } from 'vitest'
 import { CONTRACT_TESTS } from './contract-tests.js'
 import type { QueueFactory } from './queue-fixture.js'
-import { testAgainstModel } from './model/test-against-model.js'
 import { createScene, type ContractTest } from './scene.js'
 
 export interface QueueSuiteOptions {
@@ -35,7 +34,11 @@ export function testQueueDriver(name: string, factory: QueueFactory, options: Qu
     test(
       '[model] two owners agree with the model in every random life',
       { timeout: 2 * modelTimeoutMs },
-      () => testAgainstModel(factory, { runs, seed, timeoutMs: modelTimeoutMs }),
+      async () => {
+        // here, since it brings fast-check: who tests a plugin does not need that
+        const { testAgainstModel } = await import('./model/test-against-model.js')
+        await testAgainstModel(factory, { runs, seed, timeoutMs: modelTimeoutMs })
+      },
     )
   })
 }
