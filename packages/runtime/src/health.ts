@@ -1,4 +1,5 @@
-import { readFileSync, statfsSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
+import { statfs } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { availableParallelism, tmpdir, totalmem } from 'node:os'
 import type { PluginHost } from './host/host.js'
@@ -54,8 +55,8 @@ function allChecks(around: HealthSurroundings): Check[] {
         demand({ lag_ms: around.loopLagMs() }, around.loopLagMs() < MOST_LOOP_LAG_MS, 'the main loop lags'),
     ],
     ['memory', async () => memoryCheck()],
-    ['disk_data', async () => diskCheck(around.dataDir)],
-    ['disk_temp', async () => diskCheck(tmpdir())],
+    ['disk_data', () => diskCheck(around.dataDir)],
+    ['disk_temp', () => diskCheck(tmpdir())],
     ...around.plugins.map(({ name, host }): Check => [
       `plugin:${name}`,
       (signal) => host.health(signal).then(() => ({})),
@@ -137,8 +138,8 @@ function memoryLimitBytes(): number {
   return totalmem()
 }
 
-function diskCheck(directory: string): Record<string, unknown> {
-  const { bavail, bsize } = statfsSync(directory)
+async function diskCheck(directory: string): Promise<Record<string, unknown>> {
+  const { bavail, bsize } = await statfs(directory)
   const free = bavail * bsize
   return demand({ directory, free_bytes: free }, free >= LEAST_FREE_DISK_BYTES, 'the disk is nearly full')
 }

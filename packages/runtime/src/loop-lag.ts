@@ -4,26 +4,30 @@ const RESOLUTION_MS = 20
 const WINDOW_MS = 30_000
 
 export interface LoopLag {
-  /** 99th percentile of the main loop's delay in the last half to whole minute, in milliseconds. */
+  start(): void
+  /** 99th percentile of the main loop's delay in the last half to whole minute, in milliseconds. 0 before the start. */
   readonly p99Ms: () => number
   stop(): void
 }
 
-export function watchLoopLag(): LoopLag {
+export function createLoopLag(): LoopLag {
   // two, each begun half a window after the other and never reset: a reset forgets the block that is just going on
-  let [older, newer] = [record(), record()]
-  const turning = setInterval(() => {
-    older.disable()
-    older = newer
-    newer = record()
-  }, WINDOW_MS)
-  turning.unref()
+  let recordings: readonly Recording[] = []
+  let turning: NodeJS.Timeout | null = null
+  function turn(): void {
+    const [older, newer] = recordings
+    older?.disable()
+    recordings = newer ? [newer, record()] : [record(), record()]
+  }
   return {
-    p99Ms: () => Math.max(p99Of(older), p99Of(newer)),
+    start() {
+      turn()
+      turning = setInterval(turn, WINDOW_MS).unref()
+    },
+    p99Ms: () => Math.max(0, ...recordings.map(p99Of)),
     stop() {
-      clearInterval(turning)
-      older.disable()
-      newer.disable()
+      if (turning) clearInterval(turning)
+      for (const recording of recordings) recording.disable()
     },
   }
 }

@@ -1,23 +1,27 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
 
+const PROCESSED_STATUSES = [
+  'success',
+  'failed',
+  'retried',
+  'cancelled',
+  'released',
+  'snoozed',
+  'crashed',
+] as const
+
 /** How one delivery ended, as the label `status` says it: one per delivery. */
-export type ProcessedStatus =
-  | 'success'
-  | 'failed'
-  | 'retried'
-  | 'cancelled'
-  | 'released'
-  | 'snoozed'
-  | 'crashed'
+export type ProcessedStatus = (typeof PROCESSED_STATUSES)[number]
 
 const SECONDS = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600]
 const COMMIT_SECONDS = [0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1]
 
 export type Metrics = ReturnType<typeof createMetrics>
 
-/** The instruments, and nothing else. `onCollect` is called at each scrape, before the values are read. */
-export function createMetrics(registry: Registry, onCollect: () => Promise<void>) {
+/** The instruments, and nothing else. `sample` is called once at each scrape, and the gauges it sets are read after it. */
+export function createMetrics(registry: Registry, sample: () => Promise<void>) {
   const registers = [registry]
+  const collect = oncePerScrape(sample)
   const of = <L extends string>(name: string, help: string, ...labelNames: L[]) => ({
     name,
     help,
@@ -47,18 +51,20 @@ export function createMetrics(registry: Registry, onCollect: () => Promise<void>
     health: new Gauge(of('mcp_worker_health', '1: the last health check passed, 0: it did not')),
     depth: new Gauge({
       ...of('mcp_worker_queue_tasks', 'Tasks in the queue', 'task_type', 'status'),
-      collect: onCollect,
+      collect,
     }),
-    oldestReady: new Gauge(
-      of('mcp_worker_queue_oldest_ready_seconds', 'Age of the oldest task that could be claimed'),
-    ),
-    unroutable: new Gauge(
-      of(
+    oldestReady: new Gauge({
+      ...of('mcp_worker_queue_oldest_ready_seconds', 'Age of the oldest task that could be claimed'),
+      collect,
+    }),
+    unroutable: new Gauge({
+      ...of(
         'mcp_worker_tasks_unroutable',
         'Waiting tasks whose type or version this worker cannot run',
         'task_type',
       ),
-    ),
+      collect,
+    }),
     crashes: new Counter(of('mcp_worker_host_crashes_total', 'Threads that died under a task', 'task_type')),
     staleSettles: new Counter(
       of(
@@ -69,15 +75,36 @@ export function createMetrics(registry: Registry, onCollect: () => Promise<void>
     abandoned: new Counter(
       of('mcp_worker_abandoned_handlers_total', 'Inline handlers that ignored their signal', 'task_type'),
     ),
-    loopLag: new Gauge(
-      of(
+    loopLag: new Gauge({
+      ...of(
         'mcp_worker_event_loop_lag_seconds',
-        'Delay of the main loop, 99th percentile since the last scrape',
+        'Delay of the main loop, 99th percentile of the last half to whole minute',
       ),
-    ),
+      collect,
+    }),
+    diskFree: new Gauge({
+      ...of('mcp_worker_disk_free_bytes', 'Free space where DATA_DIR is, and the temporary folder', 'disk'),
+      collect,
+    }),
     commit: new Histogram({
       ...of('mcp_worker_store_commit_seconds', 'Duration of the transactions of the store, with their fsync'),
       buckets: COMMIT_SECONDS,
     }),
+  }
+}
+
+/** A registry asks all its gauges in one turn of the loop: they share one sample, and each waits for it. */
+function oncePerScrape(sample: () => Promise<void>): () => Promise<void> {
+  let current: Promise<void> | null = null
+  return () => (current ??= sample().finally(() => (current = null)))
+}
+
+/** So that a first failure is an increase from 0: a series that begins at 1 has no rate. */
+export function startAtZero(metrics: Metrics, types: Iterable<string>): void {
+  for (const type of types) {
+    const labels = { task_type: type }
+    for (const status of PROCESSED_STATUSES) metrics.processed.inc({ ...labels, status }, 0)
+    for (const counter of [metrics.failedAttempts, metrics.crashes, metrics.abandoned]) counter.inc(labels, 0)
+    for (const histogram of [metrics.duration, metrics.wait]) histogram.zero(labels)
   }
 }

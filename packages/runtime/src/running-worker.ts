@@ -6,15 +6,15 @@ import type { HealthReport } from './health.js'
 import { HEALTH_CHECK, healthCheckPlugin } from './health-check-type.js'
 import { createHealthWatch } from './health-watch.js'
 import { createKeeper, type Keeper } from './keeper/keeper.js'
-import { createLoop, type Loop } from './loop.js'
-import { watchLoopLag } from './loop-lag.js'
-import { createMetrics } from './metrics.js'
+import { createLoop } from './loop.js'
+import { createLoopLag } from './loop-lag.js'
+import { createMetrics, startAtZero } from './metrics.js'
 import { hostPlugins, startPlugins, stopPlugins, type HostedPlugin } from './plugins.js'
 import type { QueueDriver } from './queue.js'
 import { createRegistry } from './registry.js'
 import { repeat } from './repeat.js'
 import type { DeliveryEnd, DeliverySurroundings } from './run-delivery.js'
-import { sampleQueue } from './sample-queue.js'
+import { sampleGauges } from './sample-gauges.js'
 import { shutDown, type StopOutcome } from './shutdown.js'
 import { createTaskStore, taskStore } from './task-store.js'
 import { childTaskId } from './submit.js'
@@ -36,32 +36,35 @@ const PRUNE_AT_ONCE = { limit: 1000, deadlineMs: 100 }
 
 /** Handshake → keeper and store → plugins → loop. What was opened is closed again when a later step fails. */
 export async function startWorker(settings: Settings): Promise<RunningWorker> {
-  const { queue, logger } = settings
-  const clock = createClock()
-  const checked = handshake(settings.plugins, { hosts: settings.hosts }).plugins
+  const parts = wire(settings)
   mkdirSync(settings.dataDir, { recursive: true })
-  const fatal = createFatal(settings)
-  const { leaseMs } = settings.limits
-  const keeper = createKeeper({ clock, leaseMs, graceMs: settings.graceMs, onDeath: fatal.raise })
-  const metrics = createMetrics(settings.registry, () =>
-    sampleQueue(metrics, { queue, types: registry.types, clock, lag }),
-  )
-  const own = healthCheckPlugin(() => health.check())
-  const hosted = hostPlugins([...checked, { plugin: own, host: 'inline', options: {} }], {
-    dataDir: settings.dataDir,
-    logger,
-    metrics: settings.registry,
-    builtIn: new Map([[taskStore.service, createTaskStore(queue, clock)]]),
-  })
-  await openAll(settings, {
-    keeper,
-    clock,
-    hosted,
-    fatal,
-    onCommit: (ms) => metrics.commit.observe(ms / 1000),
-  })
+  await open(settings, parts)
+  const quiet = await work(settings, parts)
+  const { queue, waits, health, fatal, door } = parts
+  return {
+    ...door,
+    queue,
+    waits,
+    checkHealth: health.check,
+    lastHealth: health.last,
+    notReady: () => (fatal.raised() ? ['store'] : []),
+    stop: (timeoutMs) => stopWorker(timeoutMs, settings, parts, quiet),
+  }
+}
 
-  const lag = watchLoopLag()
+type Parts = ReturnType<typeof wire>
+
+/** The parts and who knows whom; nothing runs yet, nothing is open. */
+function wire(settings: Settings) {
+  const { queue, logger, graceMs, dataDir, limits } = settings
+  const clock = createClock()
+  const fatal = createFatal(settings)
+  const keeper = createKeeper({ clock, leaseMs: limits.leaseMs, graceMs, onDeath: fatal.raise })
+  const lag = createLoopLag()
+  const metrics = createMetrics(settings.registry, () =>
+    sampleGauges(metrics, { queue, types: registry.types, clock, lag, dataDir }),
+  )
+  const hosted = hostAll(settings, { clock, checkHealth: () => health.check() })
   const registry = createRegistry(hosted, {
     timeoutMs: settings.taskTimeoutMs,
     concurrency: settings.concurrency,
@@ -70,7 +73,7 @@ export async function startWorker(settings: Settings): Promise<RunningWorker> {
   const door = createFrontDoor({ queue, registry, clock, waits, logger })
   const plugins = hosted.map(({ plugin, running }) => ({ name: plugin.name, host: running }))
   const health = createHealthWatch(
-    { queue, plugins, services: settings.serviceChecks, dataDir: settings.dataDir, loopLagMs: lag.p99Ms },
+    { queue, plugins, services: settings.serviceChecks, dataDir, loopLagMs: lag.p99Ms },
     metrics,
     logger,
   )
@@ -81,54 +84,75 @@ export async function startWorker(settings: Settings): Promise<RunningWorker> {
     clock,
     metrics,
     logger,
-    leaseMs,
-    graceMs: settings.graceMs,
-    maxCrashes: settings.limits.maxCrashes,
+    graceMs,
+    leaseMs: limits.leaseMs,
+    maxCrashes: limits.maxCrashes,
     submitChild: submitChildBy(door),
     onEnd(delivery, end) {
       forced.note(end)
       if (end.answer === 'settled') waits.notify(delivery.task.id)
     },
   }
-  const slotless = new Set([HEALTH_CHECK])
-  const loop = createLoop({ types: registry.types, concurrency: settings.concurrency, slotless, around })
+  const loop = createLoop({
+    types: registry.types,
+    concurrency: settings.concurrency,
+    slotless: new Set([HEALTH_CHECK]),
+    around,
+  })
+  return { queue, clock, fatal, keeper, lag, metrics, hosted, registry, waits, door, health, forced, loop }
+}
+
+/** The plugins that the handshake let in, and the runtime's own. */
+function hostAll(
+  { plugins, hosts, dataDir, logger, registry, queue }: Settings,
+  { clock, checkHealth }: { readonly clock: Clock; readonly checkHealth: () => Promise<HealthReport> },
+): readonly HostedPlugin[] {
+  const checked = handshake(plugins, { hosts }).plugins
+  const own = healthCheckPlugin(checkHealth)
+  return hostPlugins([...checked, { plugin: own, host: 'inline', options: {} }], {
+    dataDir,
+    logger,
+    metrics: registry,
+    builtIn: new Map([[taskStore.service, createTaskStore(queue, clock)]]),
+  })
+}
+
+async function open(settings: Settings, { keeper, clock, hosted, fatal, metrics }: Parts): Promise<void> {
+  const { queue, logger, limits } = settings
+  const log: Parameters<QueueDriver['open']>[0]['log'] = (level, event, fields = {}) =>
+    logger[level](fields, event)
+  const onCommit = (ms: number) => metrics.commit.observe(ms / 1000)
+  try {
+    await queue.open({ keeper, clock, limits, log, onCommit, onFatal: fatal.raise })
+    await startPlugins(hosted)
+  } catch (error) {
+    await queue.close({ deadlineMs: 1000 }).catch(() => {})
+    await keeper.close({ deadlineMs: 1000 })
+    throw error
+  }
+}
+
+/** From here on it claims, checks its health and prunes; what it answers ends all three and those who wait for tasks. */
+async function work(settings: Settings, parts: Parts): Promise<() => Promise<void>> {
+  const { queue, logger, role, healthCheckIntervalMs, retention, concurrency } = settings
+  const { waits, lag, health, loop, registry, metrics } = parts
+  lag.start()
+  startAtZero(metrics, registry.types.keys())
   const stopListening = queue.onWake((wake) => {
     if (wake.changed) waits.notifyAll()
   })
-  if (settings.role !== 'api') loop.start()
-  await health.start(settings.healthCheckIntervalMs)
-  const pruning = repeat(
-    PRUNE_EVERY_MS,
-    () => queue.prune(settings.retention, PRUNE_AT_ONCE),
-    logger,
-    'prune_failed',
-  )
-  logger.info(
-    { types: [...registry.types.keys()], queue: queue.capabilities.name, concurrency: settings.concurrency },
-    'worker_started',
-  )
-
-  async function quiet(): Promise<void> {
+  if (role !== 'api') loop.start()
+  await health.start(healthCheckIntervalMs)
+  const prune = () => queue.prune(retention, PRUNE_AT_ONCE)
+  const pruning = repeat(PRUNE_EVERY_MS, prune, logger, 'prune_failed')
+  const types = [...registry.types.keys()]
+  logger.info({ types, queue: queue.capabilities.name, concurrency }, 'worker_started')
+  return async () => {
     stopListening()
     await waits.close()
     lag.stop()
     health.stop()
     pruning.stop()
-  }
-  return {
-    ...door,
-    queue,
-    waits,
-    checkHealth: health.check,
-    lastHealth: health.last,
-    notReady: () => (fatal.raised() ? ['store'] : []),
-    stop: (timeoutMs) =>
-      stopWorker(timeoutMs, {
-        settings,
-        loop,
-        forced,
-        close: (ms) => closeAll(ms, { quiet, hosted, queue, keeper }),
-      }),
   }
 }
 
@@ -173,48 +197,18 @@ function submitChildBy(door: FrontDoor): DeliverySurroundings['submitChild'] {
   }
 }
 
-interface Opening {
-  readonly keeper: Keeper
-  readonly clock: Clock
-  readonly hosted: readonly HostedPlugin[]
-  readonly fatal: { readonly raise: (error: Error) => void }
-  readonly onCommit: (ms: number) => void
-}
-
-async function openAll(
-  settings: Settings,
-  { keeper, clock, hosted, fatal, onCommit }: Opening,
-): Promise<void> {
-  const { queue, logger, limits } = settings
-  const log: Parameters<QueueDriver['open']>[0]['log'] = (level, event, fields = {}) =>
-    logger[level](fields, event)
-  try {
-    await queue.open({ keeper, clock, limits, log, onCommit, onFatal: fatal.raise })
-    await startPlugins(hosted)
-  } catch (error) {
-    await queue.close({ deadlineMs: 1000 }).catch(() => {})
-    await keeper.close({ deadlineMs: 1000 })
-    throw error
-  }
-}
-
-interface Stopping {
-  readonly settings: Settings
-  readonly loop: Loop
-  readonly forced: ReturnType<typeof createForced>
-  readonly close: (deadlineMs: number) => Promise<void>
-}
-
 async function stopWorker(
   timeoutMs: number,
-  { settings, loop, forced, close }: Stopping,
+  { logger, queue, graceMs }: Settings,
+  { loop, forced, hosted, keeper }: Parts,
+  quiet: () => Promise<void>,
 ): Promise<StopOutcome> {
-  const { logger, queue, graceMs } = settings
   logger.info({ in_hand: loop.inHand().length }, 'worker_stopping')
   forced.forget()
   loop.stopClaiming()
   const release = async (fences: readonly string[]) =>
     void (await Promise.all(fences.map((fence) => queue.settle(fence, { kind: 'release' }))))
+  const close = (deadlineMs: number) => closeAll(deadlineMs, { quiet, hosted, queue, keeper })
   const outcome = await shutDown(timeoutMs, { loop, graceMs, anyForced: forced.any, release, close })
   logger.info({ outcome }, 'worker_stopped')
   return outcome

@@ -1,3 +1,4 @@
+import { settledWithin } from './host/race-abort.js'
 import type { Loop } from './loop.js'
 
 /** `drained`: all in hand ended by itself · `released`: some were handed back by their own will · `forced`: some had to be killed or left behind. */
@@ -28,27 +29,15 @@ export async function shutDown(timeoutMs: number, around: ShutdownAround): Promi
   const closingMs = timeoutMs * CLOSING_SHARE
   const abortMs = Math.min(around.graceMs + 500, timeoutMs * 0.4)
   let outcome: StopOutcome = 'drained'
-  if (!(await within(around.loop.drained(), timeoutMs - abortMs - closingMs))) {
+  if (!(await settledWithin(around.loop.drained(), timeoutMs - abortMs - closingMs))) {
     outcome = 'released'
     around.loop.abortAll('shutdown')
-    if (!(await within(around.loop.drained(), abortMs))) {
+    if (!(await settledWithin(around.loop.drained(), abortMs))) {
       outcome = 'forced'
-      await within(around.release(around.loop.inHand()), closingMs / 2)
+      await settledWithin(around.release(around.loop.inHand()), closingMs / 2)
     }
   }
   if (around.anyForced()) outcome = 'forced'
   await around.close(Math.max(100, timeoutMs - (performance.now() - start)))
   return outcome
-}
-
-async function within(work: Promise<unknown>, ms: number): Promise<boolean> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<false>((resolve) => {
-    timer = setTimeout(() => resolve(false), Math.max(0, ms))
-  })
-  try {
-    return await Promise.race([work.then(() => true), late])
-  } finally {
-    clearTimeout(timer)
-  }
 }
