@@ -15,8 +15,6 @@ import { type Prometheus, startPrometheus } from './monitoring/prometheus.ts'
 const LOAD_MS = 25_000
 const EVERY_MS = 500
 const WINDOW = '15s'
-/** Not of the worker. */
-const FOREIGN = /^(node_|up$)/
 
 const [flag, pictureFile] = process.argv.slice(2)
 const folder = mkdtempSync(join(tmpdir(), 'mcp-worker-monitoring-'))
@@ -112,8 +110,7 @@ async function checkAlerts(prometheus: Prometheus): Promise<void> {
   const faults: string[] = []
   for (const { name, health, query } of await prometheus.rules()) {
     if (health !== 'ok') faults.push(`${name}: ${health}`)
-    for (const [metric] of query.matchAll(/\b(?:mcp_worker|process|nodejs|node)_\w+/g)) {
-      if (FOREIGN.test(metric)) continue
+    for (const [metric] of query.matchAll(/\b(?:mcp_worker|process|nodejs)_\w+/g)) {
       if ((await prometheus.query(metric)).length === 0) faults.push(`${name}: no worker has ${metric}`)
     }
   }

@@ -108,12 +108,20 @@ export const ROWS: readonly Row[] = [
       graph('Duration, 95th percentile', 'What the alert WorkerHighLatency looks at', 's', {
         '{{task_type}}': quantile(0.95, 'mcp_worker_task_duration_seconds', 'task_type'),
       }),
-      graph('Store: commit', 'A transaction with its fsync; each accepted task waits for one', 's', {
+    ],
+  },
+  {
+    title: 'Store',
+    panels: [
+      graph('Commit', 'A transaction with its fsync; each accepted task waits for one', 's', {
         p50: quantile(0.5, 'mcp_worker_store_commit_seconds', ''),
         p99: quantile(0.99, 'mcp_worker_store_commit_seconds', ''),
       }),
-      graph('Store: transactions', 'Per second; one holds many submits and settles under load', 'ops', {
+      graph('Transactions', 'Per second; one holds many submits and settles under load', 'ops', {
         '{{instance}}': rate('mcp_worker_store_commit_seconds_count', 'instance'),
+      }),
+      graph('Free disk space', 'Of DATA_DIR and of the temporary folder', 'bytes', {
+        '{{instance}} {{disk}}': `min by (instance, disk) (mcp_worker_disk_free_bytes{${W}})`,
       }),
     ],
   },
