@@ -3,6 +3,7 @@ import { type Folder, type Look, isSame, systemCode } from './files/folder.js'
 import { type HubRepo, type SnapshotFolder, blobsOf, lastUse, readRepo, within } from './files/hub-repo.js'
 import { type ByteString, pathText, textOf } from './files/names.js'
 import type { OpenFiles } from './files/open-files.js'
+import { asFault } from './files/look-all.js'
 import { matcherOf } from './files/patterns.js'
 import { openRoot } from './files/root.js'
 import { type Tally, countDeleted, countError, countSkipped, newTally } from './files/tally.js'
@@ -106,12 +107,14 @@ async function cleanRepos(hub: Hub, root: Folder, context: TaskContext): Promise
 async function cleanRepo(hub: Hub, folder: Folder): Promise<void> {
   const repo = await readRepo(folder)
   const kept = repo.snapshots.filter((snapshot) => isKept(hub, repo, snapshot))
-  const needed = new Set(kept.flatMap(blobsOf))
   const doomed = repo.snapshots.filter((snapshot) => !kept.includes(snapshot))
   // links first: a run that is stopped in between leaves blobs that nothing needs, and the next one takes them
   await within(folder, 'snapshots', async (snapshots) => {
     for (const snapshot of doomed) await removeSnapshot(hub, snapshots, snapshot)
   })
+  // read again: a link that could not be removed, or that a download has made meanwhile, needs its blob
+  const left = hub.payload.dry_run ? kept : (await readRepo(folder)).snapshots
+  const needed = new Set(left.flatMap(blobsOf))
   await within(folder, 'blobs', (blobs) => removeOld(hub, blobs, (name) => !needed.has(name), hub.tally))
 }
 
@@ -163,17 +166,23 @@ async function removeOne(hub: Hub, folder: Folder, name: ByteString, look: Look)
   tally.scanned += 1
   tally.matched += 1
   if (open.has(look.device, look.inode)) return countSkipped(tally, 'open')
+  if (budget.isTooLarge(look.bytes)) return countSkipped(tally, 'too_large')
   const limit = budget.isLate() ? 'max_duration' : budget.take(look.bytes)
   if (limit !== null) throw new Stopped(limit)
   const path = pathText([...folder.parts, name])
   if (!payload.dry_run) {
-    const now = folder.lookNow(name)
-    if (now === null || !isSame(now, look)) return countSkipped(tally, now === null ? 'vanished' : 'changed')
-    try {
-      await folder.unlink(name)
-    } catch (error) {
-      return countError(tally, [...folder.parts, name], systemCode(error))
-    }
+    const stays = await remove(folder, name, look)
+    if (stays !== null) budget.giveBack(look.bytes)
+    if (stays === 'vanished' || stays === 'changed') return countSkipped(tally, stays)
+    if (stays !== null) return countError(tally, [...folder.parts, name], stays.fault)
   }
   countDeleted(tally, { path, bytes: look.bytes }, LISTED)
+}
+
+/** Null: it is gone. */
+async function remove(folder: Folder, name: ByteString, look: Look) {
+  const now = folder.lookNow(name)
+  if (now === null) return 'vanished'
+  if (!isSame(now, look)) return 'changed'
+  return folder.unlink(name).then(() => null, asFault)
 }

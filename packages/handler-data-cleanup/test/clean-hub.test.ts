@@ -1,6 +1,7 @@
+import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdir, open, readFile, symlink, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { HOUR, LATER_MS, createHarness, treeOf } from './cleanup-harness.js'
 import { tempFolder } from './temp-folder.js'
 
@@ -125,6 +126,48 @@ test('a ref that is a link protects nothing that can be known: its repository is
   const { repo, run } = await fixture()
   await symlink('main', join(repo, 'refs/alias'))
   expect(await run()).toMatchObject({ outcome: 'partial', error_count: 1, deleted: 0 })
+})
+
+test('a blob stays while a link to it could not be removed', async ({ skip }) => {
+  const { root, repo, run } = await fixture()
+  const stuck = join(repo, 'snapshots/rev-old/onnx')
+  try {
+    execFileSync('chattr', ['+i', stuck], { stdio: 'ignore' })
+  } catch {
+    console.warn('SKIPPED: this user or file system has no immutable folders')
+    return skip()
+  }
+  onTestFinished(() => void spawnSync('chattr', ['-i', stuck]))
+  const result = await run()
+  expect(result).toMatchObject({ outcome: 'partial', error_count: 3 })
+  expect(await readFile(join(stuck, 'model.onnx'), 'utf8')).toHaveLength(5_000)
+  expect(await treeOf(root)).not.toContain('models--acme--tiny/blobs/orphan')
+})
+
+test('a blob that could never fit into max_bytes is kept with its reason, and the rest goes', async () => {
+  const { run } = await fixture()
+  expect(await run({ max_bytes: 4_096 })).toMatchObject({
+    outcome: 'done',
+    truncated_by: null,
+    skipped: { too_large: 3 },
+  })
+  expect(await run({ max_bytes: 8_192 })).toMatchObject({ deleted: 1, truncated_by: 'max_bytes' })
+})
+
+test('include and exclude choose repositories by the names of their folders', async () => {
+  const { run } = await fixture()
+  expect(await run({ exclude: ['models--acme--*'] })).toMatchObject({ scanned: 0, deleted: 0 })
+  expect(await run({ include: ['datasets--*'] })).toMatchObject({ scanned: 0, deleted: 0 })
+  expect(await run({ include: ['models--*'] })).toMatchObject({ deleted: 6 })
+})
+
+test('max_duration stops before the next file', async () => {
+  const { run, harness } = await fixture()
+  // a deadline so near that the time is up at once
+  const task = { delivery: 1, deadline: Date.now() + 4_000 }
+  const payload = { target: 'hf_cache', older_than: '24h' }
+  expect(await harness.run(payload, { task })).toMatchObject({ deleted: 0, truncated_by: 'max_duration' })
+  expect(await run({ max_duration: '1h' })).toMatchObject({ deleted: 6, truncated_by: null })
 })
 
 test('what makes no sense here is refused', async () => {
