@@ -117,6 +117,29 @@ test('a mount root is refused unless it is marked; another file system below is 
   expect(await treeOf(root)).toEqual(['a/', 'a/mounted/', 'a/mounted/kept'])
 })
 
+test('a second path to the data directory, by a bind mount, is refused although a mount is allowed', async ({
+  skip,
+}) => {
+  const folder = await tempFolder()
+  await mkdir(join(folder, 'data/plugins'), { recursive: true })
+  await mkdir(join(folder, 'alias'))
+  try {
+    execFileSync('mount', ['--bind', join(folder, 'data'), join(folder, 'alias')], { stdio: 'ignore' })
+  } catch {
+    console.warn('SKIPPED: this user may not mount, so no bind mount was tried')
+    return skip()
+  }
+  onTestFinished(() => void execFileSync('umount', [join(folder, 'alias')]))
+  const spec = { target: 't', path: join(folder, 'alias'), allowMountRoot: true }
+  const dataDir = join(folder, 'data/plugins/new')
+  await expect(openRoot({ ...spec, dataDir })).rejects.toMatchObject({
+    code: 'ROOT_REFUSED',
+    message: expect.stringContaining(join(folder, 'data')),
+  })
+  const opened = await openRoot({ ...spec, dataDir: await tempFolder() })
+  await opened?.folder.close()
+})
+
 test('a bind mount of the same file system is not entered either', async ({ skip }) => {
   const root = await tempFolder()
   const elsewhere = await tempFolder()

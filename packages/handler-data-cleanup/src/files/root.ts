@@ -1,6 +1,6 @@
 import { homedir } from 'node:os'
 import { dirname } from 'node:path'
-import { realpath } from 'node:fs/promises'
+import { realpath, stat } from 'node:fs/promises'
 import { fault } from '../fault.js'
 import { type Folder, systemCode } from './folder.js'
 import { readMounts } from './mounts.js'
@@ -62,6 +62,8 @@ export async function openRoot(spec: RootSpec): Promise<OpenedRoot | null> {
   if (folder === null) return null
   try {
     if (!folder.inPlace()) throw rootFault('ROOT_LINKED', spec, 'a part of the path is a link')
+    const alias = await aliasOf(folder, ['/', homedir(), await resolveFuture(spec.dataDir)])
+    if (alias !== null) throw rootFault('ROOT_REFUSED', spec, `it is the same folder as ${alias}`)
     const mounts = (await readMounts()) ?? new Set<string>()
     if (!spec.allowMountRoot && (await isMount(folder, path, mounts)))
       throw rootFault('MOUNT_ROOT', spec, 'a file system is mounted there')
@@ -72,6 +74,20 @@ export async function openRoot(spec: RootSpec): Promise<OpenedRoot | null> {
     await folder.close()
     throw error
   }
+}
+
+/** Bind mounts give a folder a second path: which of these, or of the folders above them, is this one? */
+async function aliasOf(folder: Folder, precious: readonly string[]): Promise<string | null> {
+  const { device, inode } = await folder.self()
+  for (const path of new Set(precious.flatMap(upwards))) {
+    const stats = await stat(path).catch(() => null)
+    if (stats?.dev === device && stats.ino === inode) return path
+  }
+  return null
+}
+
+function upwards(path: string): readonly string[] {
+  return dirname(path) === path ? [path] : [path, ...upwards(dirname(path))]
 }
 
 async function openFolder(spec: RootSpec): Promise<Folder | null> {
