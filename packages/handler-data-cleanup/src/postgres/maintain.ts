@@ -59,13 +59,13 @@ interface Table {
   readonly rule: PruneRule
   /** Quoted by the server. */
   readonly name: string
-  readonly oid: number
+  readonly oid: string
 }
 
 /** A plain table; a partitioned one is refused, since dropping partitions is what it is for. */
 async function tableOf({ client, spec }: Pick<Database, 'client' | 'spec'>, rule: PruneRule): Promise<Table> {
-  const { rows } = await client.query<{ oid: number; kind: string; name: string }>(
-    'SELECT c.oid::int8::int AS oid, c.relkind AS kind, c.oid::regclass::text AS name FROM pg_class c WHERE c.oid = to_regclass($1)',
+  const { rows } = await client.query<{ oid: string; kind: string; name: string }>(
+    'SELECT c.oid::text AS oid, c.relkind AS kind, c.oid::regclass::text AS name FROM pg_class c WHERE c.oid = to_regclass($1)',
     [
       rule.table
         .split('.')
@@ -81,7 +81,7 @@ async function tableOf({ client, spec }: Pick<Database, 'client' | 'spec'>, rule
 
 async function sizeOf(client: Client, tables: readonly Table[]): Promise<number> {
   const { rows } = await client.query<{ bytes: string }>(
-    'SELECT coalesce(sum(pg_total_relation_size(oid)), 0)::text AS bytes FROM unnest($1::int[]) AS oid',
+    'SELECT coalesce(sum(pg_total_relation_size(oid)), 0)::text AS bytes FROM unnest($1::oid[]) AS oid',
     [[...new Set(tables.map(({ oid }) => oid))]],
   )
   return Number(rows[0]?.bytes ?? 0)
