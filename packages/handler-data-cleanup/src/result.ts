@@ -25,21 +25,12 @@ export function nothingFound(): Findings {
   }
 }
 
-const MAX_FILES_BYTES = 96 * 1024
-
 export function resultOf(
   head: Pick<CleanupResult, 'target' | 'kind' | 'dry_run'>,
   findings: Findings,
   tookMs: number,
 ): CleanupResult {
-  const files = fitting(findings.files)
-  return { ...head, ...findings, files, summary: summarize(head, findings, tookMs) }
-}
-
-/** A result must stay below the queue's 256 KiB, whatever the names are. */
-function fitting(files: CleanupResult['files']): CleanupResult['files'] {
-  let room = MAX_FILES_BYTES
-  return files.filter((file) => (room -= JSON.stringify(file).length + 1) >= 0)
+  return { ...head, ...findings, summary: summarize(head, findings, tookMs) }
 }
 
 /** For a person who reads the task: what happened, what stayed and why, what to do next. */

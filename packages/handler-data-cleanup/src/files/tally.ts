@@ -18,6 +18,9 @@ export interface Tally {
 
 const MAX_ERRORS = 100
 const MAX_PATH = 512
+/** As JSON. Checkpoint and result may take 256 KiB each, whatever the names are. */
+const MAX_FILES_BYTES = 96 * 1024
+const MAX_ERRORS_BYTES = 48 * 1024
 
 export function newTally(): Tally {
   return {
@@ -39,11 +42,26 @@ export function countSkipped(tally: Tally, reason: SkipReason): void {
 
 export function countError(tally: Tally, parts: readonly ByteString[], code: string): void {
   tally.error_count += 1
-  if (tally.errors.length < MAX_ERRORS) tally.errors.push({ path: pathText(parts).slice(0, MAX_PATH), code })
+  if (tally.errors.length >= MAX_ERRORS) return
+  list(tally.errors, { path: pathText(parts).slice(0, MAX_PATH), code }, MAX_ERRORS_BYTES)
 }
 
 export function countDeleted(tally: Tally, file: { path: string; bytes: number }, listed: number): void {
   tally.deleted += 1
   tally.bytes_freed += file.bytes
-  if (tally.files.length < listed) tally.files.push({ path: file.path.slice(0, MAX_PATH), bytes: file.bytes })
+  if (tally.files.length >= listed) return
+  list(tally.files, { path: file.path.slice(0, MAX_PATH), bytes: file.bytes }, MAX_FILES_BYTES)
+}
+
+/** Bytes of a list so far; Infinity once an entry was left out, since it names the first ones. */
+const sizes = new WeakMap<object, number>()
+
+function list<T>(entries: T[], entry: T, maxBytes: number): void {
+  const size = (sizes.get(entries) ?? jsonBytes(entries)) + jsonBytes(entry) + 1
+  if (size <= maxBytes) entries.push(entry)
+  sizes.set(entries, size <= maxBytes ? size : Infinity)
+}
+
+function jsonBytes(value: unknown): number {
+  return Buffer.byteLength(JSON.stringify(value))
 }
