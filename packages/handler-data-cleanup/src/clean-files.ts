@@ -5,7 +5,7 @@ import { decodeCursor, encodeCursor } from './cursor.js'
 import { createBudget, type Budget } from './files/budget.js'
 import { type EntryRules, timeOf } from './files/decide-entry.js'
 import type { Look } from './files/folder.js'
-import { createFreedBytes } from './files/freed-bytes.js'
+import { createLinkedFiles } from './files/linked-files.js'
 import { createNewest } from './files/newest.js'
 import type { OpenFiles } from './files/open-files.js'
 import { matcherOf } from './files/patterns.js'
@@ -44,6 +44,8 @@ interface Run {
   readonly rules: EntryRules
   readonly device: number
   readonly startedAt: number
+  /** Start of this delivery, where it is not the first. */
+  readonly resumedAt: number | null
   readonly budget: Budget
   readonly tally: Tally
   readonly beat: Walk['beat']
@@ -108,7 +110,8 @@ async function prepare(
   const open = createOpenPicture(given)
   await open.refresh()
   const self = await root.folder.self()
-  const base = { ...given, startedAt, tally, device: self.device }
+  const resumedAt = saved === null ? null : around.now()
+  const base = { ...given, startedAt, resumedAt, tally, device: self.device }
   const budget = createBudget(
     {
       maxFiles: payload.max_files ?? null,
@@ -200,9 +203,9 @@ function walkSpec(run: Run): Walk {
     concurrency: around.concurrency,
     maxDepth: around.maxDepth,
     removesFolders: target.removeEmptyDirectories,
-    startedAt: run.startedAt,
+    earlier: run.resumedAt === null ? null : { from: run.startedAt, to: run.resumedAt },
     listed: payload.dry_run ? DRY_RUN_LISTED : DELETED_LISTED,
-    freedBy: createFreedBytes(),
+    linked: createLinkedFiles(),
     isNeeded: () => true,
     beat: run.beat,
   }
@@ -212,7 +215,8 @@ function walkSpec(run: Run): Walk {
 async function survey(run: Run, onEntry: NonNullable<Walk['onEntry']>): Promise<void> {
   const unlimited = createBudget({ maxFiles: null, maxBytes: null, stopAt: Infinity }, { files: 0, bytes: 0 })
   const look = async () => run.context.signal.throwIfAborted()
-  const quiet = { act: 'list', budget: unlimited, tally: newTally(), beat: look, listed: 0, onEntry } as const
+  const fresh = { budget: unlimited, tally: newTally(), linked: createLinkedFiles() }
+  const quiet = { ...fresh, act: 'list', beat: look, listed: 0, onEntry } as const
   await walk({ ...walkSpec(run), ...quiet }, run.root.folder, null)
 }
 
@@ -246,9 +250,9 @@ async function decidePressure(run: Run): Promise<Pressure | null> {
   if (need <= 0 || wanted <= 0) return { ...known, need: 0, isNeeded: () => false }
   const ages = createAgeHistogram()
   const ageOf = (look: Look) => startedAt - timeOf(look, payload.basis)
-  const freedBy = createFreedBytes()
+  const linked = createLinkedFiles()
   await survey(run, (decision, look) => {
-    if (decision.go) ages.add(ageOf(look), freedBy(look))
+    if (decision.go) ages.add(ageOf(look), linked.freed(look))
   })
   const choose = ages.chooser(need)
   return { ...known, isNeeded: (look) => choose(ageOf(look), look.bytes) }

@@ -4,7 +4,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { once } from 'node:events'
 import * as fc from 'fast-check'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { HOUR, LATER_MS, createHarness, memoryCheckpoint, treeOf } from './cleanup-harness.js'
 import { tempFolder } from './temp-folder.js'
 
@@ -148,6 +148,20 @@ test('a file with several names counts once, when its last name goes', async () 
   const dry = await run({ dry_run: true })
   expect(dry).toMatchObject({ deleted: 3, bytes_freed: 12_288 })
   expect(await run()).toMatchObject({ deleted: 3, bytes_freed: 12_288 })
+})
+
+test('names of one file go together also where a batch lies between them, and its bytes count once', async () => {
+  const root = await tempFolder()
+  // the real clock: the removal of one name makes the ctime of the others young
+  const targets = { t: { kind: 'files', root, allowHardLinks: true, minAge: '1s' } }
+  const start = Date.now()
+  const { run } = await createHarness({ targets, now: () => Math.max(Date.now(), start + 1_500) })
+  await writeFile(join(root, 'one'), 'x'.repeat(10_000))
+  for (const name of ['two', 'three', 'four']) await link(join(root, 'one'), join(root, name))
+  await vi.waitFor(() => expect(Date.now() - start).toBeGreaterThan(1_500), 5_000)
+  const payload = { target: 't', older_than: '1s', batch_size: 1 }
+  expect(await run({ ...payload, dry_run: true })).toMatchObject({ deleted: 4, bytes_freed: 12_288 })
+  expect(await run(payload)).toMatchObject({ deleted: 4, bytes_freed: 12_288, skipped: {} })
 })
 
 test('a sparse file frees what it occupied, not what it seemed', async () => {

@@ -1,7 +1,7 @@
 import { mkdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import type { Folder } from '../src/files/folder.js'
+import { type Folder, type Look, isSame } from '../src/files/folder.js'
 import { openPathRoot } from '../src/files/path-folder.js'
 import { openPinnedRoot } from '../src/files/pinned-folder.js'
 import { createHarness, treeOf } from './cleanup-harness.js'
@@ -126,4 +126,25 @@ test('a folder that is moved out of the root in the middle of a run is left alon
   expect(result.skipped).toMatchObject({ moved: 1 })
   expect((await treeOf(elsewhere)).length).toBeGreaterThan(20)
   await rm(elsewhere, { recursive: true, force: true })
+})
+
+test('an entry that was touched, replaced or given another name since the look is not the same', () => {
+  const before: Look = {
+    kind: 'file',
+    device: 1,
+    inode: 2,
+    links: 1,
+    size: 3,
+    bytes: 4_096,
+    mtimeMs: 5,
+    ctimeMs: 6,
+    atimeMs: 7,
+    birthMs: 8,
+  }
+  expect(isSame({ ...before, atimeMs: 900 }, before)).toBe(true)
+  const changes = [{ inode: 9 }, { device: 9 }, { kind: 'link' }, { size: 9 }, { mtimeMs: 9 }, { ctimeMs: 9 }]
+  for (const change of changes as readonly Partial<Look>[])
+    expect(isSame({ ...before, ...change }, before), JSON.stringify(change)).toBe(false)
+  expect(isSame({ ...before, links: 2, ctimeMs: 9 }, before)).toBe(false)
+  expect(isSame({ ...before, links: 1, ctimeMs: 9 }, { ...before, links: 2 })).toBe(true)
 })

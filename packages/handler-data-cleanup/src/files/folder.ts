@@ -69,14 +69,15 @@ function kindOf(stats: Stats): EntryKind {
   return stats.isSocket() ? 'socket' : 'device'
 }
 
-/** The entry is still the one that was looked at, unchanged. */
-export function isSame(a: Look, b: Look): boolean {
+/** The entry is still the one that was looked at, unchanged. Of a file with several names ctime is left out: each removal of one changes it. */
+export function isSame(now: Look, before: Look): boolean {
   return (
-    a.inode === b.inode &&
-    a.device === b.device &&
-    a.kind === b.kind &&
-    a.size === b.size &&
-    a.mtimeMs === b.mtimeMs
+    now.inode === before.inode &&
+    now.device === before.device &&
+    now.kind === before.kind &&
+    now.size === before.size &&
+    now.mtimeMs === before.mtimeMs &&
+    (before.links > 1 || now.ctimeMs === before.ctimeMs)
   )
 }
 

@@ -1,7 +1,8 @@
 import type { Truncation } from './budget.js'
 import { type Decision, type EntryRules, type SkipReason, decideAge, decideEntry } from './decide-entry.js'
-import { asFault, lookAll } from './look-all.js'
 import { type Folder, type Look, systemCode } from './folder.js'
+import type { LinkedFiles } from './linked-files.js'
+import { asFault, lookAll } from './look-all.js'
 import { type ByteString, pathText } from './names.js'
 import type { Level, Position } from './position.js'
 import { type Entry, type Removals, type Removing, createRemovals } from './removals.js'
@@ -17,10 +18,9 @@ export interface Walk extends Removing {
   readonly batchSize: number
   readonly maxDepth: number
   readonly removesFolders: boolean
-  /** Start of the first delivery, milliseconds since the epoch. */
-  readonly startedAt: number
-  /** What its removal gives back. Asked once per file that goes. */
-  readonly freedBy: (look: Look) => number
+  /** While earlier deliveries of the same task were at work, milliseconds since the epoch; null: this is the first. */
+  readonly earlier: { readonly from: number; readonly to: number } | null
+  readonly linked: LinkedFiles
   /** Of what the rules let go: pressure mode keeps what is not needed. */
   readonly isNeeded: (look: Look) => boolean
   readonly onEntry?: (decision: Decision, look: Look, path: string) => void
@@ -59,8 +59,7 @@ async function walkFolder(walking: Walking, folder: Folder, resume: Position): P
   for await (const names of batches(folder, level.after, spec.batchSize)) {
     await spec.beat(trail)
     if (spec.budget.isLate()) return { stopped: 'max_duration' }
-    if (!folder.inPlace()) {
-      countSkipped(spec.tally, 'moved')
+    if (!stillThere(spec, folder)) {
       level.kept = true
       break
     }
@@ -69,6 +68,19 @@ async function walkFolder(walking: Walking, folder: Folder, resume: Position): P
   }
   trail.pop()
   return level.kept ? 'kept' : 'emptied'
+}
+
+/** A path that is too long for the system to tell is a fault of that folder alone. */
+function stillThere({ tally }: Walk, folder: Folder): boolean {
+  try {
+    if (folder.inPlace()) return true
+    countSkipped(tally, 'moved')
+  } catch (error) {
+    const code = systemCode(error)
+    if (code === 'ENOENT') countSkipped(tally, 'moved')
+    else countError(tally, folder.parts, code)
+  }
+  return false
 }
 
 /** The names after `after`; all of them where that one is gone. */
@@ -134,7 +146,8 @@ async function dealWithFile(
 ): Promise<Truncation | null> {
   const { tally, budget } = spec
   const { name, look, i } = entry
-  const decision = decideEntry(look, path, spec.rules)
+  const known = spec.linked.undisturbed(look)
+  const decision = decideEntry(known, path, spec.rules)
   spec.onEntry?.(decision, look, path)
   const keep = (reason: SkipReason): null => {
     countSkipped(tally, reason)
@@ -147,8 +160,8 @@ async function dealWithFile(
   }
   tally.matched += 1
   if (budget.isTooLarge(look.bytes)) return keep('too_large')
-  if (!spec.isNeeded(look)) return keep('not_needed')
-  const bytes = spec.freedBy(look)
+  if (!spec.isNeeded(known)) return keep('not_needed')
+  const bytes = spec.linked.freed(look)
   if (budget.take(bytes) !== null) {
     await removals.flush() // what could not be deleted gives its place back
     const limit = budget.take(bytes)
@@ -229,12 +242,16 @@ async function removeFolder(spec: Walk, parent: Folder, { name, look }: Entry): 
   return 'gone'
 }
 
+/** The times that a kernel writes are so much behind the clock at most: one tick of 100 Hz. */
+const TICK_MS = 10
+
 /**
- * A removal makes its folder young. `look` is from before this delivery's own removals; a folder that an earlier delivery has emptied was changed after
- * the task started, and then counts from its birth. `atime` is never used: enumerating a folder is an access.
+ * A removal makes its folder young. `look` is from before this delivery's own removals; a folder that was changed while earlier deliveries were at work
+ * was emptied by them, and counts from its birth. `atime` is never used: enumerating a folder is an access.
  */
-function folderTime(look: Look, { rules, startedAt }: Walk): number {
+function folderTime(look: Look, { rules, earlier }: Walk): number {
   const time = rules.basis === 'mtime' ? look.mtimeMs : Math.max(look.mtimeMs, look.ctimeMs)
-  const changedSince = Math.min(look.mtimeMs, look.ctimeMs) >= startedAt
-  return changedSince && look.birthMs > 0 ? look.birthMs : time
+  const changed = Math.max(look.mtimeMs, look.ctimeMs)
+  const byUs = earlier !== null && changed >= earlier.from && changed < earlier.to - TICK_MS
+  return byUs && look.birthMs > 0 ? look.birthMs : time
 }
