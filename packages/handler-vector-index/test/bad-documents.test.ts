@@ -3,46 +3,76 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { openIndex } from './index-harness.js'
 
-test('with on_error continue each bad document fails alone, the first of a new collection too', async () => {
+/** A line each, with the id that the result names it by (null: `#` and its position) and the code. */
+const BAD = [
+  ['short', 'DIM_MISMATCH', '{"id":"short","vector":[1,2]}'],
+  ['zero', 'ZERO_VECTOR', '{"id":"zero","vector":[0,0,0]}'],
+  [null, 'NON_FINITE_VECTOR', '{"id":"huge","vector":[1e999,0,0]}'],
+  [null, 'INVALID_JSON', '{"id":"nan","vector":[NaN,0,0]}'],
+  [null, 'INVALID_JSON', '{"id":"torn","vector":[1,0'],
+  [null, 'INVALID_DOCUMENT', '{"id":"null","vector":[null,0,0]}'],
+  [null, 'INVALID_DOCUMENT', '{"id":"none"}'],
+  [null, 'INVALID_DOCUMENT', '{"id":"extra","vector":[1,0,0],"colour":"red"}'],
+  [null, 'DOCUMENT_TOO_LARGE', `{"id":"big","text":"${'x'.repeat(10 * 1024 * 1024)}"}`],
+  ['long', 'DOCUMENT_TOO_LARGE', `{"id":"long","text":"${'x'.repeat(20_000)}"}`],
+  ['empty', 'EMPTY_TEXT', '{"id":"empty","text":" "}'],
+  [
+    null,
+    'INVALID_DOCUMENT',
+    `{"id":"deep","vector":[1,0,0],"metadata":{"a":${'['.repeat(100)}${']'.repeat(100)}}}`,
+  ],
+  [null, 'INVALID_DOCUMENT', '["an array"]'],
+] as const
+
+const GOOD = 9_999
+
+const goodLines = () =>
+  Array.from({ length: GOOD }, (_, i) => JSON.stringify({ id: `v${i}`, vector: [i + 1, 1, 0] }))
+
+/** The good lines with the bad ones among them: the first in front of all, since the first batch makes the collection. */
+function mixedLines(): { readonly lines: readonly string[]; readonly at: readonly number[] } {
+  const lines = goodLines()
+  const at = BAD.map((_, i) => i * 700)
+  for (const [i, [, , line]] of BAD.entries()) lines.splice(at[i] ?? 0, 0, line)
+  return { lines, at }
+}
+
+test('among 10,000 documents of a file exactly the bad ones fail, each with its code, and the other 9,999 land', async () => {
   const index = await openIndex()
-  const good = Array.from({ length: 250 }, (_, i) => JSON.stringify({ id: `v${i}`, vector: [i + 1, 1, 0] }))
-  const bad = [
-    '{"id":"short","vector":[1,2]}',
-    '{"id":"zero","vector":[0,0,0]}',
-    '{"id":"huge","vector":[1e999,0,0]}',
-    '{"id":"nan","vector":[NaN,0,0]}',
-    '{"id":"null","vector":[null,0,0]}',
-    '{"id":"extra","vector":[1,0,0],"colour":"red"}',
-    `{"id":"big","text":"${'x'.repeat(10 * 1024 * 1024)}"}`,
-    `{"id":"long","text":"${'x'.repeat(20_000)}"}`,
-    '{"id":"empty","text":" "}',
-    '{"id":"deep","vector":[1,0,0],"metadata":{"a":' + '['.repeat(100) + ']'.repeat(100) + '}}',
-    '["an array"]',
-  ]
-  // the short vector comes first: the majority says how long vectors are
-  const lines = [bad[0] ?? '', ...good.slice(0, 120), ...bad.slice(1), ...good.slice(120)]
+  const { lines, at } = mixedLines()
   await writeFile(join(index.folder, 'mixed.jsonl'), lines.join('\n'))
   const result = await index.run({ documents_ref: 'mixed.jsonl', on_error: 'continue' })
+  const failed = BAD.map(([id, code], i) => ({ id: id ?? `#${at[i]}`, code }))
+  expect(result.failed.toSorted(byId)).toEqual(failed.toSorted(byId))
   expect(result).toMatchObject({
-    inserted: 250,
-    failed_count: bad.length,
-    collection: { count: 250, dim: 3 },
+    inserted: GOOD,
+    failed_count: BAD.length,
+    collection: { count: GOOD, dim: 3 },
   })
-  const codes = Object.fromEntries(result.failed.map(({ id, code }) => [id, code]))
-  expect(codes).toEqual({
-    short: 'DIM_MISMATCH',
-    zero: 'ZERO_VECTOR',
-    '#122': 'NON_FINITE_VECTOR',
-    '#123': 'INVALID_JSON',
-    '#124': 'INVALID_DOCUMENT',
-    '#125': 'INVALID_DOCUMENT',
-    '#126': 'DOCUMENT_TOO_LARGE',
-    long: 'DOCUMENT_TOO_LARGE',
-    [result.failed[8]?.id ?? '']: 'EMPTY_TEXT',
-    '#129': 'INVALID_DOCUMENT',
-    '#130': 'INVALID_DOCUMENT',
-  })
+  const { hits } = await index.search({ vector: [1, 1, 0], k: 1 })
+  expect(hits[0]?.id).toBe('v0')
 })
+
+test.for(BAD)(
+  'one bad document among 10,000 fails alone: %s, %s',
+  { timeout: 60_000 },
+  async ([id, code, line]) => {
+    const index = await openIndex()
+    const lines = goodLines().toSpliced(5_000, 0, line)
+    await writeFile(join(index.folder, 'mixed.jsonl'), lines.join('\n'))
+    const result = await index.run({ documents_ref: 'mixed.jsonl', on_error: 'continue' })
+    expect(result).toMatchObject({
+      inserted: GOOD,
+      failed: [{ id: id ?? '#5000', code }],
+      failed_count: 1,
+      collection: { count: GOOD },
+    })
+  },
+)
+
+function byId(a: { readonly id: string }, b: { readonly id: string }): number {
+  return a.id < b.id ? -1 : 1
+}
 
 test('with on_error fail the first bad document ends the task, and earlier batches stay', async () => {
   const index = await openIndex()
