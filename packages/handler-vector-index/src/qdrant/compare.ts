@@ -1,7 +1,7 @@
 import type { Schemas } from './client.js'
 import type { Engine } from './places.js'
 import { payloadOf } from './points.js'
-import type { Generation } from './registry.js'
+import type { Generation } from './registry-entry.js'
 
 interface Comparison {
   readonly signal: AbortSignal

@@ -8,7 +8,7 @@ import { newStamp, pointId } from './ids.js'
 import { countPlace, type Engine, makePlace, pointAlias } from './places.js'
 import { anyOf, contentOf, IS_SLOT, mustFit, type Payload, payloadOf, pointOf, type Slot } from './points.js'
 import { getPoints } from './read.js'
-import type { Entry, Generation } from './registry.js'
+import type { Entry, Generation } from './registry-entry.js'
 
 export async function beginBuild(engine: Engine, spec: GenerationSpec, signal: AbortSignal): Promise<Build> {
   const { registry, call } = engine

@@ -4,7 +4,8 @@ import type { ChunkOptions } from '../options.js'
 import type { Call } from './client.js'
 import { ignoreExisting, isNotFound } from './errors.js'
 import { INDEXED, VECTOR } from './points.js'
-import { type Entry, findInfo, type Generation, PROGRAM, type Registry } from './registry.js'
+import { findInfo, PROGRAM, type Registry } from './registry.js'
+import type { Entry, Generation } from './registry-entry.js'
 
 /** What the parts of the engine share. */
 export interface Engine {

@@ -11,7 +11,7 @@ import type { Schemas } from './client.js'
 import { pointId } from './ids.js'
 import { countPlace, type Engine, onCurrent } from './places.js'
 import { anyOf, IS_SLOT, type Payload, payloadOf, toContent, toStored } from './points.js'
-import type { Generation } from './registry.js'
+import type { Generation } from './registry-entry.js'
 
 export async function listCollections(engine: Engine): Promise<readonly CollectionInfo[]> {
   const entries = await engine.registry.all()

@@ -1,39 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { NonRetryableError, RetryableError } from '@mcp-worker/runtime'
-import type { ChunkOptions } from '../options.js'
 import { pause } from '../pause.js'
 import type { Call, Schemas } from './client.js'
 import { ignoreExisting, isNotFound } from './errors.js'
 import { pointId } from './ids.js'
-
-/** A generation and the Qdrant collection that holds its documents. */
-export interface Generation {
-  readonly number: number
-  readonly place: string
-  readonly dim: number
-  readonly embedder: string
-  readonly chunk: ChunkOptions | null
-  /** Milliseconds since the epoch: when it was last written to while it was built, about. */
-  readonly writtenAt: number
-}
-
-/** One point of the registry: all that is known of a collection. It is the truth of which generation is current. */
-export interface State {
-  readonly name: string
-  /** Stays when the collection is dropped, so that no number is used again. */
-  readonly lastGeneration: number
-  readonly current: Generation | null
-  readonly building: Generation | null
-  /** Set while a generation is put in place: writers wait before they say that they are done. Changes while somebody is at it. */
-  readonly seal: string | null
-  /** Qdrant collections to be deleted. */
-  readonly waste: readonly string[]
-}
-
-export interface Entry extends State {
-  /** Of this version of the entry; a change is made only to the version that was read. */
-  readonly stamp: string
-}
+import { type Entry, entryIn, isEntry, type State } from './registry-entry.js'
 
 export interface Registry {
   readonly collection: string
@@ -46,14 +17,9 @@ export interface Registry {
 }
 
 const FORMAT = 1
-/** Stamps that an entry remembers: whoever was overtaken since still finds that the change was made. */
+/** Stamps that an entry remembers. */
 const REMEMBERED = 8
 const LOOK_EVERY_MS = 100
-
-interface StoredEntry extends State {
-  readonly stamp: string
-  readonly stamps: readonly string[]
-}
 
 export interface RegistryOptions {
   readonly prefix: string
@@ -68,13 +34,13 @@ export function createRegistry(
 ): Registry {
   // the names of collections begin with a letter
   const collection = `${prefix}._registry`
-  const retrieve = async (name: string, signal?: AbortSignal): Promise<StoredEntry | null> => {
+  const retrieve = async (name: string, signal?: AbortSignal): Promise<Entry | null> => {
     const points = await call(
       (api, init) =>
         api.getPoints({ collection_name: collection, ids: [pointId(name)], with_payload: true }, init),
       signal,
     )
-    return points[0] === undefined ? null : toEntry(points[0])
+    return points[0] === undefined ? null : entryIn(points[0], collection)
   }
   const registry: Registry = {
     collection,
@@ -85,18 +51,17 @@ export function createRegistry(
           api.scrollPoints({ collection_name: collection, limit: 10_000, with_payload: true }, init),
         signal,
       )
-      // a point without a name is the health check's
       return points.points
-        .map(toEntry)
-        .filter(({ name }) => name !== undefined)
+        .filter(isEntry)
+        .map((point) => entryIn(point, collection))
         .toSorted((a, b) => (a.name < b.name ? -1 : 1))
     },
     change: async (old, next, signal) => {
       const stamp = randomUUID()
-      const payload: StoredEntry = {
+      const payload: Entry = {
         ...stateOf(next),
         stamp,
-        stamps: [stamp, ...stampsOf(old)].slice(0, REMEMBERED),
+        stamps: [stamp, ...(old?.stamps ?? [])].slice(0, REMEMBERED),
       }
       const condition =
         old === null
@@ -144,14 +109,6 @@ export function createRegistry(
 
 function stateOf({ name, lastGeneration, current, building, seal, waste }: State): State {
   return { name, lastGeneration, current, building, seal, waste }
-}
-
-function stampsOf(entry: Entry | null): readonly string[] {
-  return entry === null ? [] : (entry as StoredEntry).stamps
-}
-
-function toEntry({ payload }: Schemas['Record']): StoredEntry {
-  return payload as unknown as StoredEntry
 }
 
 /** Makes the registry where it is not there. Throws `STORE_FOREIGN`, `STORE_NEWER`. */

@@ -4,7 +4,7 @@ import { pointId } from './ids.js'
 import { countPlace, type Engine, onCurrent } from './places.js'
 import { type Payload, payloadOf, targetFilter, unchanged } from './points.js'
 import { getPoints } from './read.js'
-import type { Generation } from './registry.js'
+import type { Generation } from './registry-entry.js'
 
 /**
  * Deletes what was found, if it still has the revision with which it was found. Where the generation is replaced meanwhile the new one is

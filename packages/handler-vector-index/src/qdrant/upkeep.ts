@@ -3,7 +3,8 @@ import type { Problem } from '../store.js'
 import { ignoreMissing, isNotFound } from './errors.js'
 import { countPlace, type Engine, onCurrent, pointAlias } from './places.js'
 import { vectorsOf } from './points.js'
-import { type Entry, findInfo, PROGRAM } from './registry.js'
+import { findInfo, PROGRAM } from './registry.js'
+import type { Entry } from './registry-entry.js'
 import { queryPoints } from './search.js'
 
 const DAY_MS = 86_400_000

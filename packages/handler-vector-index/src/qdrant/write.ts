@@ -15,7 +15,7 @@ import {
   pointOf,
   unchanged,
 } from './points.js'
-import type { Entry, Generation } from './registry.js'
+import type { Entry, Generation } from './registry-entry.js'
 
 /** The document with the revision that it will have. */
 interface Write {

@@ -43,6 +43,19 @@ test('a point has the UUIDv5 of its document, always the same', () => {
 })
 const UUID_OF_A_DOCUMENT = '6cdc06af-041a-515c-b95a-84d30eee596f'
 
+test('an entry of the registry that is not one is said to be damaged, and the health check is none', async () => {
+  const { store, registry, connection } = await openBuilding()
+  await store.ping()
+  const points = [{ id: pointId('c'), vector: {}, payload: { name: 'c', current: { number: 'one' } } }]
+  await connection.call((api, init) =>
+    api.upsertPoints({ collection_name: registry.collection, wait: true, points }, init),
+  )
+  const damaged = { name: 'NonRetryableError', code: 'STORE_CORRUPT' }
+  await expect(store.describe('c')).rejects.toMatchObject(damaged)
+  await expect(store.collections()).rejects.toMatchObject(damaged)
+  expect(await store.describe('other')).toBeNull()
+})
+
 test('other programs find the current generation under one name, which is moved in one request', async () => {
   const { server, store, copy, generation, entry } = await openBuilding()
   const alias = 'mcp-worker.c'
