@@ -1,22 +1,12 @@
 import { readFile } from 'node:fs/promises'
-import { createLogger, createWorker, memoryQueue } from '@mcp-worker/runtime'
-import { expect, onTestFinished, test } from 'vitest'
-import vectorIndex from '../src/index.js'
+import { expect, test } from 'vitest'
 import { payloadSchema } from '../src/payload.js'
-import { tempFolder } from './temp-folder.js'
+import { startInlineWorker } from './inline-worker.js'
 
 const example = (name: string) => readFile(new URL(`../../../examples/${name}`, import.meta.url), 'utf8')
 
 test('the example documents fit a payload, and every example search finds its document first', async () => {
-  const worker = createWorker({
-    plugins: [vectorIndex()],
-    queue: memoryQueue(),
-    dataDir: await tempFolder(),
-    hosts: { '@mcp-worker/handler-vector-index': 'inline' },
-    logger: createLogger({ destination: { write: () => {} } }),
-  })
-  await worker.start()
-  onTestFinished(async () => void (await worker.stop()))
+  const worker = await startInlineWorker()
   const task = await worker.submit(
     'vector_index',
     payloadSchema.parse(JSON.parse(await example('docs.json'))),

@@ -1,24 +1,8 @@
-import { createLogger, createWorker, memoryQueue } from '@mcp-worker/runtime'
-import { expect, onTestFinished, test } from 'vitest'
-import vectorIndex from '../src/index.js'
-import { tempFolder } from './temp-folder.js'
-
-/** The plugin as a team uses it, with no options at all, in the worker's own event loop. */
-async function startWorker() {
-  const worker = createWorker({
-    plugins: [vectorIndex()],
-    queue: memoryQueue(),
-    dataDir: await tempFolder(),
-    hosts: { '@mcp-worker/handler-vector-index': 'inline' },
-    logger: createLogger({ destination: { write: () => {} } }),
-  })
-  await worker.start()
-  onTestFinished(async () => void (await worker.stop()))
-  return worker
-}
+import { expect, test } from 'vitest'
+import { startInlineWorker } from './inline-worker.js'
 
 test('texts are indexed and found by meaning with no options and no network', async () => {
-  const worker = await startWorker()
+  const worker = await startInlineWorker()
   const documents = [
     'The cat sleeps on the warm windowsill all afternoon.',
     'Interest rates were raised by the central bank to fight inflation.',
@@ -36,7 +20,7 @@ test('texts are indexed and found by meaning with no options and no network', as
 })
 
 test('a bad payload is refused at the submit with the path of the fault', async () => {
-  const worker = await startWorker()
+  const worker = await startInlineWorker()
   const submit = worker.submit('vector_index', { documents: ['a'], batch_size: 0 })
   await expect(submit).rejects.toMatchObject({
     code: 'invalid_payload',
@@ -45,7 +29,7 @@ test('a bad payload is refused at the submit with the path of the fault', async 
 })
 
 test('a permanent fault fails the task at its first attempt, a query says what is wrong', async () => {
-  const worker = await startWorker()
+  const worker = await startInlineWorker()
   const task = await worker.submit('vector_index', { documents: [{ id: 'a', vector: [0, 0] }] })
   await expect(task.result()).rejects.toThrow('document "a": its vector is zero in every component')
   expect(await worker.get(task.id)).toMatchObject({
@@ -59,7 +43,7 @@ test('a permanent fault fails the task at its first attempt, a query says what i
 })
 
 test('the metrics count documents by outcome and time embedding, writing and searching', async () => {
-  const worker = await startWorker()
+  const worker = await startInlineWorker()
   const task = await worker.submit('vector_index', {
     documents: ['one', 'two', ' '],
     on_error: 'continue',
@@ -75,6 +59,6 @@ test('the metrics count documents by outcome and time embedding, writing and sea
 })
 
 test('the health check writes to the store', async () => {
-  const worker = await startWorker()
+  const worker = await startInlineWorker()
   expect(await worker.checkHealth()).toMatchObject({ ok: true })
 })
