@@ -12,7 +12,8 @@ import {
   type RefusalReason,
 } from './model-entry.js'
 import type { CacheObserver } from './observer.js'
-import type { EvictionChoice, Room } from './room.js'
+import type { ChosenEvictions } from './eviction-choice.js'
+import type { Room } from './room.js'
 
 export interface BringInAround {
   readonly clock: CacheClock
@@ -20,7 +21,7 @@ export interface BringInAround {
   readonly letGo: LetGo
   readonly roomOf: (entry: ModelEntry) => Room
   /** Unloads these for `memory`; resolves when their memory is back. */
-  readonly evictForMemory: (entries: readonly ModelEntry[], choice: EvictionChoice) => Promise<void>
+  readonly evictForMemory: (chosen: ChosenEvictions) => Promise<void>
   /** Evicted for others less than this ago: the load counts as thrash. */
   readonly thrashWindowMs: number
   readonly closing: AbortSignal
@@ -141,9 +142,9 @@ async function loadOrMakeRoom(
   } catch (error) {
     if (!isModelError(error) || error.code !== 'OUT_OF_MEMORY') throw error
     const bytes = entry.ledger.bytesOf(entry)
-    const { set, choice } = around.roomOf(entry).chooseFor(entry, bytes)
-    if (set.length === 0) throw error
-    await around.evictForMemory(set, choice)
+    const chosen = around.roomOf(entry).chooseFor(entry, bytes)
+    if (chosen === null) throw error
+    await around.evictForMemory(chosen)
     attempt.controller.signal.throwIfAborted()
     attempt.progressAt = around.clock.now()
     return load()
@@ -187,10 +188,10 @@ async function keepWithinLimit(entry: ModelEntry, around: BringInAround): Promis
   if (over <= 0) return
   const problem = `expected ${model.modelId} to take the ${entry.estimatedBytes} bytes that were reserved in ${ledger.pool}, got ${bytes}`
   if (ledger.limit !== null && bytes > ledger.limit) throw new ModelError('MODEL_OVER_BUDGET', problem)
-  const { set, choice } = room.chooseFor(entry, over)
-  const freed = set.reduce((sum, other) => sum + ledger.bytesOf(other), 0)
-  if (freed < over) throw new ModelError('NO_ROOM', problem)
-  await around.evictForMemory(set, choice)
+  const chosen = room.chooseFor(entry, over)
+  const freed = (chosen?.set ?? []).reduce((sum, other) => sum + ledger.bytesOf(other), 0)
+  if (chosen === null || freed < over) throw new ModelError('NO_ROOM', problem)
+  await around.evictForMemory(chosen)
 }
 
 function becomeReady(entry: ModelEntry, loadMs: number, around: BringInAround): void {

@@ -31,8 +31,8 @@ function greedy<T extends Candidate>(sorted: readonly T[], bytes: number): T[] {
   return taken
 }
 
-/** Gives back, dearest first, what is not needed. */
-function withoutSpare<T extends Candidate>(taken: readonly T[], bytes: number): T[] {
+/** Gives back, dearest first, what is not needed for `bytes`. */
+export function withoutSpare<T extends Candidate>(taken: readonly T[], bytes: number): T[] {
   let spare = sum(taken, 'bytes') - bytes
   const kept: T[] = []
   for (const candidate of taken.toSorted((a, b) => b.cost - a.cost || b.bytes - a.bytes)) {

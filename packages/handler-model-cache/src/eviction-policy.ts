@@ -1,28 +1,47 @@
 import { cheapestSet, type Candidate } from './cheapest-set.js'
+import { createEvictionPlanner, type Outlook, type PlannedModel } from './eviction-plan.js'
 
 /** An idle model as a policy sees it. */
-export interface Evictable extends Candidate {
+export interface Evictable extends Candidate, PlannedModel {
   readonly modelId: string
   /** Milliseconds of the cache's clock. */
   readonly lastUsedAt: number
 }
 
-export const EVICTION_POLICIES = ['cost', 'lru', 'name'] as const
+export const EVICTION_POLICIES = ['plan', 'cost', 'lru', 'name'] as const
 
 /**
- * `cost` (default): the set that frees enough for the least (request rate × load seconds). `lru`: the least recently used first. `name`: in the
- * order of the names, for comparison and for tests.
+ * `plan` (default): the set whose absence promises the least seconds of loading in the long run (eviction-plan.ts). `cost`: the set that frees enough
+ * for the least (request rate × load seconds) now. `lru`: the least recently used first. `name`: in the order of the names, for comparison and for tests.
  */
 export type EvictionPolicy = (typeof EVICTION_POLICIES)[number]
 
 /** Which to give up for `bytes`; null where all of them free too little. */
-export function chooseEvictions<T extends Evictable>(
-  policy: EvictionPolicy,
+export type ChooseEvictions = <T extends Evictable>(
   evictable: readonly T[],
   bytes: number,
+  outlook: Outlook,
+) => T[] | null
+
+/** One for each pool of memory: a plan starts from the one before. */
+export function createEvictionChooser(policy: EvictionPolicy): ChooseEvictions {
+  switch (policy) {
+    case 'plan':
+      return createEvictionPlanner()
+    case 'cost':
+      return cheapestSet
+    case 'lru':
+      return (evictable, bytes) => inOrder(evictable, bytes, byLastUse)
+    case 'name':
+      return (evictable, bytes) => inOrder(evictable, bytes, byName)
+  }
+}
+
+function inOrder<T extends Evictable>(
+  evictable: readonly T[],
+  bytes: number,
+  order: (a: Evictable, b: Evictable) => number,
 ): T[] | null {
-  if (policy === 'cost') return cheapestSet(evictable, bytes)
-  const order = policy === 'lru' ? byLastUse : byName
   const chosen: T[] = []
   let freed = 0
   for (const one of evictable.toSorted(order)) {

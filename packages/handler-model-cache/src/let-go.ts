@@ -11,8 +11,8 @@ export interface LetGoAround {
   readonly closing: AbortSignal
   /** The entry has left memory: its bytes are free, and whoever waits for it is to be served. */
   readonly onAbsent: (entry: ModelEntry) => void
-  /** It may be evictable now. */
-  readonly onIdle: (entry: ModelEntry) => void
+  /** It may be evictable now, or does not leave after all. */
+  readonly onRoomChanged: (entry: ModelEntry) => void
 }
 
 /** The way out of memory: ready → draining → unloading → absent. */
@@ -50,6 +50,8 @@ export function createLetGo(around: LetGoAround): LetGo {
       move(entry, 'ready', clock.now())
       end('revived')
       restTimer(entry, around)
+      // what counted as leaving stays: the head of the line may want others instead
+      around.onRoomChanged(entry)
       return true
     },
     useEnded(entry, loaded) {
@@ -59,7 +61,7 @@ export function createLetGo(around: LetGoAround): LetGo {
       if (entry.uses > 0) return
       if (entry.state === 'draining') void leaveMemory(entry, around)
       else restTimer(entry, around)
-      around.onIdle(entry)
+      around.onRoomChanged(entry)
     },
     lost(entry, error) {
       if (entry.state !== 'ready' && entry.state !== 'draining') return

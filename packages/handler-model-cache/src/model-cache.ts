@@ -5,12 +5,12 @@ import { isModelError, ModelError } from './errors.js'
 import { endpointKeepAlive, keepAtEndpoint } from './keep-at-endpoint.js'
 import { createLetGo, type LetGo } from './let-go.js'
 import { createModelBook, type ModelBook } from './model-book.js'
-import type { Arrival, Arrived, Drained, EvictReason, ModelEntry, ModelWish } from './model-entry.js'
+import type { Arrival, Arrived, Drained, ModelEntry, ModelWish } from './model-entry.js'
 import type { CacheObserver } from './observer.js'
 import { observeEndpoint } from './observe-endpoint.js'
 import { createPools, poolOf, type Pool, type PoolSettings } from './pools.js'
 import { createRequests, type Request, type RequestOptions } from './requests.js'
-import type { EvictionChoice } from './room.js'
+import type { ChosenEvictions, EvictionChoice } from './eviction-choice.js'
 
 export interface ModelCacheSettings extends PoolSettings {
   /** For models whose first request says nothing; null: never unloaded for idleness. */
@@ -73,7 +73,8 @@ export function createModelCache(parts: ModelCacheParts): ModelCache {
     choices: () => inside.choices,
     preload: async (wish, options) => (await ask(wish, options, inside)).arrival,
     use: (wish, options, work) => use(wish, options, work, inside),
-    evict: (engine, model, options) => evict(book.find(engine, model), options, letGo),
+    evict: (engine, model, { force, signal }) =>
+      evict(book.find(engine, model), force, AbortSignal.any([signal, inside.closing.signal]), letGo),
     setPinned(engine, model, pinned) {
       const entry = book.find(engine, model)
       if (entry === null) return false
@@ -114,16 +115,16 @@ function wire(parts: ModelCacheParts): Inside {
   const attempts = new Set<Promise<void>>()
   const shared = { ...settings, clock, observer, closing: closing.signal }
 
-  const evictAll = (chosen: readonly ModelEntry[], reason: EvictReason, choice: EvictionChoice) => {
+  const evictAll = ({ set, choice }: ChosenEvictions) => {
     choices.push(choice)
     if (choices.length > MOST_CHOICES) choices.shift()
     observer.chose(choice)
-    return Promise.all(chosen.map((entry) => letGo.drain(entry, reason, false)))
+    return Promise.all(set.map((entry) => letGo.drain(entry, choice.reason, false)))
   }
   const pools = createPools(engines, settings, {
     clock,
     entries: () => book.entries(),
-    evict: (chosen, choice) => void evictAll(chosen, 'room', choice),
+    evict: (chosen) => void evictAll(chosen),
   })
   const roomOf = (entry: ModelEntry) => poolOf(pools, entry.engine).room
   const roomChanged = (entry: ModelEntry) => roomOf(entry).changed()
@@ -132,7 +133,7 @@ function wire(parts: ModelCacheParts): Inside {
     const [waiter] = entry.waiters
     if (waiter !== undefined && entry.attempt === null && !closing.signal.aborted) bringIn(entry, waiter.wish)
   }
-  const letGo = createLetGo({ ...shared, onIdle: roomChanged, onAbsent })
+  const letGo = createLetGo({ ...shared, onRoomChanged: roomChanged, onAbsent })
   const observe: ModelCache['observe'] = (engine, signal) =>
     observeEndpoint(
       engine,
@@ -149,7 +150,7 @@ function wire(parts: ModelCacheParts): Inside {
     letGo,
     roomOf,
     observe,
-    evictForMemory: async (chosen, choice) => void (await evictAll(chosen, 'memory', choice)),
+    evictForMemory: async (chosen) => void (await evictAll(chosen)),
   })
   const bringIn = (entry: ModelEntry, wish: ModelWish) => {
     const attempt = bringInOne(entry, wish)
@@ -199,7 +200,8 @@ async function use<T>(
 
 async function evict(
   entry: ModelEntry | null,
-  { force, signal }: { readonly force: boolean; readonly signal: AbortSignal },
+  force: boolean,
+  signal: AbortSignal,
   letGo: LetGo,
 ): Promise<Evicted> {
   if (entry === null || entry.state === 'absent' || entry.state === 'failed') return 'absent'

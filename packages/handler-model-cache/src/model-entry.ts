@@ -179,3 +179,8 @@ export function strongestWish(entry: ModelEntry): { readonly priority: number; r
     evict: EVICT_RULES[Math.max(0, ...rules)] ?? 'none',
   }
 }
+
+/** Whether a request with this rule and priority may push the model out. */
+export function isInReach(other: ModelEntry, rule: EvictRule, priority: number): boolean {
+  return rule === 'any' || (rule === 'lower_priority' && other.priority < priority)
+}

@@ -1,5 +1,5 @@
 import type { EvictReason } from './model-entry.js'
-import type { EvictionChoice } from './room.js'
+import type { EvictionChoice } from './eviction-choice.js'
 
 export type LoadOutcome = 'loaded' | 'failed' | 'cancelled'
 

@@ -73,7 +73,7 @@ export const optionsSchema = z.strictObject({
   warmTimeout: duration
     .prefault('5m')
     .describe('How long the start may take with the warm list; it fails after that.'),
-  eviction: z.enum(EVICTION_POLICIES).default('cost').describe('Which idle models go when room is needed.'),
+  eviction: z.enum(EVICTION_POLICIES).default('plan').describe('Which idle models go when room is needed.'),
   keepAlive: keepAlive
     .prefault(-1)
     .describe('Idle time after which a model is unloaded; `-1`: never for idleness.'),

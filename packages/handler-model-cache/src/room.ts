@@ -1,43 +1,25 @@
-import type { CacheClock } from './clock.js'
 import { ModelError } from './errors.js'
-import { chooseEvictions, type EvictionPolicy } from './eviction-policy.js'
+import {
+  createPoolChooser,
+  type ChoiceAround,
+  type ChosenEvictions,
+  type EvictionChooser,
+} from './eviction-choice.js'
 import type { Ledger } from './ledger.js'
-import { strongestWish, type EvictRule, type ModelEntry, type RefusalReason } from './model-entry.js'
-import { rateAt } from './request-rate.js'
+import { isInReach, strongestWish, type ModelEntry, type RefusalReason } from './model-entry.js'
 
 export interface RoomSettings {
-  readonly policy: EvictionPolicy
-  /** A model that became ready less than this ago is not evicted for others. */
+  readonly policy: ChoiceAround['settings']['policy']
   readonly minResidencyMs: number
+  readonly rateHalfLifeMs: number
   /** How long a request waits for room before it is told NO_ROOM. */
   readonly roomWaitMs: number
-  readonly rateHalfLifeMs: number
 }
 
-/** Why an eviction chose what it chose: everything that could have gone, and what each would have cost. */
-export interface EvictionChoice {
-  readonly at: number
-  /** Another model needed the room, or the machine ran out of memory. */
-  readonly reason: 'room' | 'memory'
-  readonly forModel: string
-  readonly neededBytes: number
-  readonly policy: EvictionPolicy
-  readonly candidates: readonly {
-    readonly modelId: string
-    readonly bytes: number
-    readonly cost: number
-    readonly chosen: boolean
-  }[]
-}
-
-export interface RoomAround {
-  readonly ledger: Ledger<ModelEntry>
-  readonly clock: CacheClock
+export interface RoomAround extends ChoiceAround {
   readonly settings: RoomSettings
-  /** The entries of this pool. */
-  readonly entries: () => Iterable<ModelEntry>
   /** Starts the unload of idle models; `changed` is called as each ends. */
-  readonly evict: (entries: readonly ModelEntry[], choice: EvictionChoice) => void
+  readonly evict: (chosen: ChosenEvictions) => void
 }
 
 export type Admission =
@@ -54,8 +36,8 @@ export interface Room {
   enter(entry: ModelEntry, bytes: number, signal: AbortSignal): Promise<Admission>
   /** Memory, uses or pins changed. */
   changed(): void
-  /** The idle models to give up so that `bytes` or as much of it as possible are free, whatever the ledger says; none: there are none. */
-  chooseFor(entry: ModelEntry, bytes: number): { readonly set: ModelEntry[]; readonly choice: EvictionChoice }
+  /** The idle models to give up so that `bytes` or as much of it as possible are free, whatever the ledger says; null: there are none. */
+  chooseFor(entry: ModelEntry, bytes: number): ChosenEvictions | null
   /** Requests in the line. */
   waiting(): number
 }
@@ -69,6 +51,7 @@ interface Ticket {
 
 export function createRoom(around: RoomAround): Room {
   const { ledger, clock } = around
+  const chooser = createPoolChooser(around)
   const line = new Set<Ticket>()
   const count = { arrivals: 0 }
   let cancelWake: (() => void) | null = null
@@ -82,11 +65,11 @@ export function createRoom(around: RoomAround): Room {
     }
     const missing = ticket.bytes - ledger.free() - leavingBytes(around.entries())
     if (missing <= 0) return false
-    const plan = planEviction(around, ticket.entry, missing)
-    if (plan.kind === 'refuse') ticket.end({ granted: false, reason: plan.reason })
-    else if (plan.kind === 'evict') around.evict(plan.set, plan.choice)
-    else if (plan.againInMs !== null) cancelWake = clock.after(plan.againInMs, serve)
-    return plan.kind === 'refuse'
+    const turn = decideTurn(ticket.entry, missing, chooser, around)
+    if (turn.kind === 'refuse') ticket.end({ granted: false, reason: turn.reason })
+    else if (turn.kind === 'evict') around.evict(turn.chosen)
+    else if (turn.againInMs !== null) cancelWake = clock.after(turn.againInMs, serve)
+    return turn.kind === 'refuse'
   }
   function serve(): void {
     cancelWake?.()
@@ -100,16 +83,7 @@ export function createRoom(around: RoomAround): Room {
     },
     changed: serve,
     waiting: () => line.size,
-    chooseFor(entry, bytes) {
-      const idle = evictableFor(around, entry)
-      const most = idle.reduce((sum, one) => sum + one.bytes, 0)
-      return (
-        choiceOf(around, entry, Math.min(bytes, most), idle, 'memory') ?? {
-          set: [],
-          choice: emptyChoice(around, entry),
-        }
-      )
-    },
+    chooseFor: (entry, bytes) => chooser.toFreeAtMost(entry, bytes),
   }
 }
 
@@ -176,16 +150,16 @@ function leavingBytes(entries: Iterable<ModelEntry>): number {
   return bytes
 }
 
-// ── the choice ────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── the turn of the head ──────────────────────────────────────────────────────────────────────────────────────────────
 
-type Plan =
-  | { readonly kind: 'evict'; readonly set: readonly ModelEntry[]; readonly choice: EvictionChoice }
+type Turn =
+  | { readonly kind: 'evict'; readonly chosen: ChosenEvictions }
   | { readonly kind: 'wait'; readonly againInMs: number | null }
   | { readonly kind: 'refuse'; readonly reason: RefusalReason }
 
-function planEviction(around: RoomAround, entry: ModelEntry, missing: number): Plan {
-  const chosen = choiceOf(around, entry, missing, evictableFor(around, entry), 'room')
-  if (chosen) return { kind: 'evict', ...chosen }
+function decideTurn(entry: ModelEntry, missing: number, chooser: EvictionChooser, around: RoomAround): Turn {
+  const chosen = chooser.toFree(entry, missing)
+  if (chosen) return { kind: 'evict', chosen }
   // what leaves is in `missing` already
   const held = [...around.entries()].filter(
     (other) => around.ledger.bytesOf(other) > 0 && other.state !== 'draining' && other.state !== 'unloading',
@@ -195,80 +169,11 @@ function planEviction(around: RoomAround, entry: ModelEntry, missing: number): P
     some.reduce((sum, other) => sum + around.ledger.bytesOf(other), 0)
   const { priority, evict } = strongestWish(entry)
   const inReach = unpinned.filter((other) => isInReach(other, evict, priority))
-  if (bytesOf(inReach) >= missing) return { kind: 'wait', againInMs: nextResidencyEnd(around, inReach) }
-  return { kind: 'refuse', reason: bytesOf(unpinned) >= missing ? 'rule' : 'pinned' }
-}
-
-function isInReach(other: ModelEntry, rule: EvictRule, priority: number): boolean {
-  return rule === 'any' || (rule === 'lower_priority' && other.priority < priority)
-}
-
-interface IdleModel {
-  readonly entry: ModelEntry
-  readonly modelId: string
-  readonly bytes: number
-  readonly cost: number
-  readonly lastUsedAt: number
-}
-
-/** Ready, idle, not pinned, within reach of the rule, and past its minimum residency. */
-function evictableFor(around: RoomAround, wanted: ModelEntry): IdleModel[] {
-  const { clock, settings, ledger } = around
-  const { priority, evict } = strongestWish(wanted)
-  const now = clock.now()
-  const idle: IdleModel[] = []
-  for (const entry of around.entries()) {
-    if (entry === wanted || entry.state !== 'ready' || entry.uses > 0 || entry.pinned) continue
-    if (!isInReach(entry, evict, priority) || now < entry.readyAt + settings.minResidencyMs) continue
-    const cost = evictionCost(entry, now, settings.rateHalfLifeMs)
-    const { lastUsedAt, model } = entry
-    idle.push({ entry, modelId: model.modelId, bytes: ledger.bytesOf(entry), cost, lastUsedAt })
-  }
-  return idle
-}
-
-/** Seconds of loading per second that its absence would cost: request rate × load seconds. */
-export function evictionCost(entry: ModelEntry, now: number, halfLifeMs: number): number {
-  return rateAt(entry.rate, now, halfLifeMs) * (entry.loadMs / 1000)
-}
-
-function choiceOf(
-  around: RoomAround,
-  wanted: ModelEntry,
-  bytes: number,
-  idle: readonly IdleModel[],
-  reason: 'room' | 'memory',
-): { readonly set: ModelEntry[]; readonly choice: EvictionChoice } | null {
-  const { policy } = around.settings
-  const chosen = chooseEvictions(policy, idle, bytes)
-  if (chosen === null || chosen.length === 0) return null
-  const candidates = idle.map((one) => {
-    const { modelId, bytes: size, cost } = one
-    return { modelId, bytes: size, cost, chosen: chosen.includes(one) }
-  })
-  return {
-    set: chosen.map(({ entry }) => entry),
-    choice: {
-      reason,
-      at: around.clock.now(),
-      forModel: wanted.model.modelId,
-      neededBytes: bytes,
-      policy,
-      candidates,
-    },
-  }
-}
-
-function emptyChoice({ clock, settings }: RoomAround, wanted: ModelEntry): EvictionChoice {
-  const { policy } = settings
-  return {
-    at: clock.now(),
-    reason: 'memory',
-    forModel: wanted.model.modelId,
-    neededBytes: 0,
-    policy,
-    candidates: [],
-  }
+  // others on the endpoint give back what they hold in their own time
+  const mayCome = around.ledger.outside
+  if (bytesOf(inReach) + mayCome >= missing)
+    return { kind: 'wait', againInMs: nextResidencyEnd(around, inReach) }
+  return { kind: 'refuse', reason: bytesOf(unpinned) + mayCome >= missing ? 'rule' : 'pinned' }
 }
 
 /** When the first of those that only their minimum residency protects can go, in milliseconds from now; null: uses must end first. */

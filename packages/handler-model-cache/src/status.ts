@@ -5,7 +5,7 @@ import type { ModelCache } from './model-cache.js'
 import type { ModelCacheResult, ModelStatus, StatusOutput } from './payload.js'
 import { bytesIn } from './pools.js'
 import { rateAt } from './request-rate.js'
-import type { EvictionChoice } from './room.js'
+import type { EvictionChoice } from './eviction-choice.js'
 
 export interface StatusAround {
   readonly cache: ModelCache
@@ -97,6 +97,7 @@ function describeChoice(choice: EvictionChoice, now: number): NonNullable<Status
 }
 
 const WHY = {
+  plan: 'the idle models without which the least loading is to be expected from now on',
   cost: 'the set of idle models that frees enough for the least (request rate × load seconds)',
   lru: 'idle models, the least recently used first, until enough was free',
   name: 'idle models in the order of their names, until enough was free',

@@ -30,7 +30,7 @@ export function openCache(
     clock,
     observer,
     settings: {
-      policy: 'cost',
+      policy: 'plan',
       limits: new Map(limit === null ? [] : [[test.engine.pool, limit]]),
       minResidencyMs: 0,
       roomWaitMs: 30_000,

@@ -123,7 +123,7 @@ test('pinned models stay: a preload without room is refused, and goes through af
     ]),
     last_eviction: { for_model: 'qwen3:4b', candidates: [{ model: 'llama3-8b', chosen: true }] },
   })
-  expect(status.last_eviction?.why).toContain('request rate × load seconds')
+  expect(status.last_eviction?.why).toContain('the least loading is to be expected')
 })
 
 test('warmup of a model in memory runs it again, one that is absent is loaded first', async () => {

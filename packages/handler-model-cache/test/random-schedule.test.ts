@@ -127,7 +127,7 @@ function perform({ act, model, pick, rule, priority, warm }: Step, harness: Harn
       return
     case 'evict':
     case 'evict by force':
-      void harness.evict(model, act === 'evict by force')
+      harness.evict(model, act === 'evict by force').catch(() => {})
       if (act === 'evict by force' && engine.isLoaded(model)) books.forced.add(model)
       return
     case 'time':

@@ -161,8 +161,13 @@ test('a small request does not overtake a large one that waits', async () => {
   expect(engine.log).toEqual(['load a', 'unload a', 'load b', 'load c'])
 })
 
-test('of the idle models the set goes whose absence costs least: rate × load seconds', async () => {
-  const { preload, test: engine, clock, told } = openCache({ often: 40, slow: 40, seldom: 20, new: 40 })
+test('policy cost gives up the set of idle models whose absence costs least: rate × load seconds', async () => {
+  const {
+    preload,
+    test: engine,
+    clock,
+    told,
+  } = openCache({ often: 40, slow: 40, seldom: 20, new: 40 }, { settings: { policy: 'cost' } })
   const loadIn = async (modelId: string, ms: number) => {
     const asked = preload(modelId)
     await settled()
@@ -292,11 +297,19 @@ test('memory_bytes of the request is reserved in place of the estimate', async (
   expect(counted()).toBe(77)
 })
 
-test('what others hold in a shared pool leaves less room', async () => {
-  const { preload, counted, test: engine } = openCache(MODELS, { pool: 'shared', sharedEndpoint: true })
-  engine.engine.observe = async () => [{ modelId: 'x', revision: null, bytes: 50, idleMs: null }]
-  await expect(preload('a')).resolves.toMatchObject({ kind: 'refused' })
-  expect(counted()).toBe(50)
+test('what others hold in a shared pool leaves less room: a request waits until they go', async () => {
+  const harness = openCache(MODELS, { pool: 'shared', sharedEndpoint: true })
+  const { preload, cache, counted, test: engine } = harness
+  const theirs = { modelId: 'x', revision: null, bytes: 50, idleMs: null }
+  engine.engine.observe = async () => [theirs]
+  const asked = preload('a')
+  await settled()
+  expect([asked.seen(), counted(), engine.log]).toEqual(['waiting', 50, []])
+  engine.engine.observe = async () => []
+  await cache.observe(engine.engine, new AbortController().signal)
+  await settled()
+  engine.loads.of('a').resolve({})
+  await expect(asked).resolves.toMatchObject({ how: 'loaded' })
 })
 
 function outOfMemory(): Error {

@@ -1,18 +1,12 @@
-import { chooseEvictions, type EvictionPolicy } from '../eviction-policy.js'
+import { createEvictionChooser, type Evictable, type EvictionPolicy } from '../eviction-policy.js'
 import { optionsSchema } from '../options.js'
-import { countRequest, NO_REQUESTS, rateAt } from '../request-rate.js'
+import { countRequest, demandAt, NO_REQUESTS, rateAt } from '../request-rate.js'
 import { seededRandom } from './seeded-random.js'
 
 /** An idle model with what only the simulation knows: how often it will really be asked for. */
-export interface IdleModel {
-  readonly modelId: string
-  readonly bytes: number
-  readonly loadSeconds: number
+export interface IdleModel extends Evictable {
   /** Requests per second. */
   readonly trueRate: number
-  /** What the cache has seen of them. */
-  readonly cost: number
-  readonly lastUsedAt: number
 }
 
 /** One eviction to decide. */
@@ -48,8 +42,11 @@ function makeIdle(i: number, random: () => number): IdleModel {
     if (at > PAST_MS) break
     rate = countRequest(rate, at, HALF_LIFE_MS)
   }
+  const modelId = `model-${i}`
   const cost = rateAt(rate, PAST_MS, HALF_LIFE_MS) * loadSeconds
-  return { modelId: `model-${i}`, bytes: Math.round(gib * GIB), loadSeconds, trueRate, cost, lastUsedAt }
+  const demand = demandAt(rate, PAST_MS, HALF_LIFE_MS)
+  const bytes = Math.round(gib * GIB)
+  return { key: modelId, modelId, bytes, loadSeconds, trueRate, cost, demand, lastUsedAt }
 }
 
 /** What a set costs in seconds of loading per second: by what the cache has seen, or really. */
@@ -62,7 +59,9 @@ export const trueCost: Judge = (chosen) =>
 
 /** What the policy's choice costs. */
 export function decide(policy: EvictionPolicy, { idle, neededBytes }: Decision, judge: Judge): number {
-  const chosen = chooseEvictions(policy, idle, neededBytes)
+  // what the room is for is there to stay: who is given up does not come back in its place
+  const wanted = { key: 'wanted', bytes: neededBytes, loadSeconds: 1e6, demand: 1 }
+  const chosen = createEvictionChooser(policy)(idle, neededBytes, { wanted, absent: [] })
   if (chosen === null) throw new Error('expected a decision that can be met')
   return judge(chosen)
 }

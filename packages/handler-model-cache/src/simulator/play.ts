@@ -1,36 +1,61 @@
-import { chooseEvictions, type EvictionPolicy } from '../eviction-policy.js'
+import { createEvictionChooser, type Evictable, type EvictionPolicy } from '../eviction-policy.js'
 import { optionsSchema } from '../options.js'
-import { countRequest, NO_REQUESTS, rateAt, type RequestRate } from '../request-rate.js'
-import type { SimulatedCase } from './case.js'
+import { countRequest, demandAt, NO_REQUESTS, rateAt, type RequestRate } from '../request-rate.js'
+import type { SimulatedCase, SimulatedModel } from './case.js'
 
 const { rateHalfLife: HALF_LIFE_MS } = optionsSchema.parse({})
 
+/** What the cache knows of a model: nothing before its first request. */
+interface Seen {
+  readonly model: SimulatedModel
+  rate: RequestRate
+  lastUsedAt: number
+  /** 0 before the first load. */
+  loadSeconds: number
+  isResident: boolean
+}
+
 /** Seconds of loading that a policy pays for all requests of a case. It is the cache's own choice, with the cache's own rates; loads take no time. */
 export function playPolicy(policy: EvictionPolicy, { models, budget, requests }: SimulatedCase): number {
-  const resident = new Set<number>()
-  const rates: RequestRate[] = models.map(() => NO_REQUESTS)
-  const lastUsedAt = models.map(() => 0)
-  let free = budget
+  const choose = createEvictionChooser(policy)
+  const seen = new Map<number, Seen>()
   let paid = 0
-  for (const { at, model } of requests) {
-    const now = at * 1000
-    rates[model] = countRequest(rates[model] ?? NO_REQUESTS, now, HALF_LIFE_MS)
-    lastUsedAt[model] = now
-    const wanted = models[model]
-    if (wanted === undefined || resident.has(model)) continue
-    paid += wanted.loadSeconds
-    const evictable = [...resident].flatMap((i) => {
-      const one = models[i]
-      if (one === undefined) return []
-      const cost = rateAt(rates[i] ?? NO_REQUESTS, now, HALF_LIFE_MS) * one.loadSeconds
-      return [{ i, modelId: one.modelId, bytes: one.bytes, cost, lastUsedAt: lastUsedAt[i] ?? 0 }]
-    })
-    for (const { i, bytes } of chooseEvictions(policy, evictable, wanted.bytes - free) ?? []) {
-      resident.delete(i)
-      free += bytes
-    }
-    resident.add(model)
-    free -= wanted.bytes
+  for (const { at, model: index } of requests) {
+    const model = models[index]
+    if (model === undefined) continue
+    const wanted = seen.get(index) ?? meet(model)
+    seen.set(index, wanted)
+    wanted.lastUsedAt = at * 1000
+    wanted.rate = countRequest(wanted.rate, wanted.lastUsedAt, HALF_LIFE_MS)
+    if (wanted.isResident) continue
+    const others = [...seen.values()].filter((one) => one !== wanted)
+    const idle = others.filter(({ isResident }) => isResident).map((one) => lookAt(one, wanted.lastUsedAt))
+    const absent = others.filter(({ isResident }) => !isResident).map((one) => lookAt(one, wanted.lastUsedAt))
+    const free = budget - idle.reduce((sum, { bytes }) => sum + bytes, 0)
+    const outlook = { wanted: lookAt(wanted, wanted.lastUsedAt), absent }
+    for (const { one } of choose(idle, model.bytes - free, outlook) ?? []) one.isResident = false
+    paid += model.loadSeconds
+    wanted.loadSeconds = model.loadSeconds
+    wanted.isResident = true
   }
   return paid
+}
+
+function meet(model: SimulatedModel): Seen {
+  return { model, rate: NO_REQUESTS, lastUsedAt: 0, loadSeconds: 0, isResident: false }
+}
+
+function lookAt(one: Seen, now: number): Evictable & { readonly one: Seen } {
+  const { model, rate, lastUsedAt, loadSeconds } = one
+  const { modelId, bytes } = model
+  return {
+    one,
+    key: modelId,
+    modelId,
+    bytes,
+    loadSeconds,
+    lastUsedAt,
+    cost: rateAt(rate, now, HALF_LIFE_MS) * loadSeconds,
+    demand: demandAt(rate, now, HALF_LIFE_MS),
+  }
 }

@@ -1,0 +1,139 @@
+import type { CacheClock } from './clock.js'
+import {
+  createEvictionChooser,
+  type ChooseEvictions,
+  type Evictable,
+  type EvictionPolicy,
+} from './eviction-policy.js'
+import type { Ledger } from './ledger.js'
+import { isInReach, strongestWish, type ModelEntry } from './model-entry.js'
+import { demandAt, rateAt } from './request-rate.js'
+
+/** Why an eviction chose what it chose: everything that could have gone, and what each would have cost. */
+export interface EvictionChoice {
+  readonly at: number
+  /** Another model needed the room, or the machine ran out of memory. */
+  readonly reason: 'room' | 'memory'
+  readonly forModel: string
+  readonly neededBytes: number
+  readonly policy: EvictionPolicy
+  readonly candidates: readonly {
+    readonly modelId: string
+    readonly bytes: number
+    readonly cost: number
+    readonly chosen: boolean
+  }[]
+}
+
+export interface ChoiceAround {
+  readonly ledger: Ledger<ModelEntry>
+  readonly clock: CacheClock
+  /** The entries of this pool. */
+  readonly entries: () => Iterable<ModelEntry>
+  readonly settings: {
+    readonly policy: EvictionPolicy
+    /** A model that became ready less than this ago is not evicted for others. */
+    readonly minResidencyMs: number
+    readonly rateHalfLifeMs: number
+  }
+}
+
+/** What is to go, and why it was that. */
+export interface ChosenEvictions {
+  readonly set: readonly ModelEntry[]
+  readonly choice: EvictionChoice
+}
+
+/** Which idle models of one pool go for another one. */
+export interface EvictionChooser {
+  /** Those that free `bytes` for the entry; null where all that may go free too little. */
+  toFree(entry: ModelEntry, bytes: number): ChosenEvictions | null
+  /** Those that free `bytes`, or as much of it as there is, because memory ran out; null: nothing may go. */
+  toFreeAtMost(entry: ModelEntry, bytes: number): ChosenEvictions | null
+}
+
+export function createPoolChooser(around: ChoiceAround): EvictionChooser {
+  const choose = createEvictionChooser(around.settings.policy)
+  return {
+    toFree: (entry, bytes) => chosenFor(entry, bytes, 'room', { ...around, choose }),
+    toFreeAtMost(entry, bytes) {
+      const most = evictableFor(around, entry).reduce((sum, one) => sum + one.bytes, 0)
+      return chosenFor(entry, Math.min(bytes, most), 'memory', { ...around, choose })
+    },
+  }
+}
+
+function chosenFor(
+  wanted: ModelEntry,
+  neededBytes: number,
+  reason: EvictionChoice['reason'],
+  around: ChoiceAround & { readonly choose: ChooseEvictions },
+): ChosenEvictions | null {
+  const { clock, ledger, settings, choose } = around
+  const now = clock.now()
+  const idle = evictableFor(around, wanted)
+  const bytes = sizeOf(wanted, ledger) ?? neededBytes
+  const outlook = {
+    wanted: { ...lookAt(wanted, bytes, now, settings), bytes },
+    absent: absentIn(around, wanted),
+  }
+  const chosen = choose(idle, neededBytes, outlook)
+  if (chosen === null || chosen.length === 0) return null
+  const candidates = idle.map((one) => {
+    const { modelId, bytes: size, cost } = one
+    return { modelId, bytes: size, cost, chosen: chosen.includes(one) }
+  })
+  const { policy } = settings
+  const choice = { reason, at: now, forModel: wanted.model.modelId, neededBytes, policy, candidates }
+  return { set: chosen.map(({ entry }) => entry), choice }
+}
+
+interface IdleModel extends Evictable {
+  readonly entry: ModelEntry
+}
+
+/** Ready, idle, not pinned, within reach of the rule, and past its minimum residency. */
+function evictableFor({ entries, clock, settings, ledger }: ChoiceAround, wanted: ModelEntry): IdleModel[] {
+  const { priority, evict } = strongestWish(wanted)
+  const now = clock.now()
+  const idle: IdleModel[] = []
+  for (const entry of entries()) {
+    if (entry === wanted || entry.state !== 'ready' || entry.uses > 0 || entry.pinned) continue
+    if (!isInReach(entry, evict, priority) || now < entry.readyAt + settings.minResidencyMs) continue
+    idle.push(lookAt(entry, ledger.bytesOf(entry), now, settings))
+  }
+  return idle
+}
+
+/** Those that are not in memory and have been: they may come back. */
+function absentIn({ entries, clock, settings, ledger }: ChoiceAround, wanted: ModelEntry): IdleModel[] {
+  return [...entries()].flatMap((entry) => {
+    const isOut = entry.state === 'absent' || entry.state === 'failed'
+    const bytes = sizeOf(entry, ledger)
+    if (entry === wanted || !isOut || entry.loadMs === 0 || bytes === null) return []
+    return [lookAt(entry, bytes, clock.now(), settings)]
+  })
+}
+
+/** What it takes, or took or was thought to take; null: never seen. */
+function sizeOf(entry: ModelEntry, ledger: Ledger<ModelEntry>): number | null {
+  return ledger.bytesOf(entry) || (entry.measuredBytes ?? entry.estimatedBytes)
+}
+
+function lookAt(
+  entry: ModelEntry,
+  bytes: number,
+  now: number,
+  { rateHalfLifeMs }: ChoiceAround['settings'],
+): IdleModel {
+  const { key, model, lastUsedAt } = entry
+  const loadSeconds = entry.loadMs / 1000
+  const cost = evictionCost(entry, now, rateHalfLifeMs)
+  const demand = demandAt(entry.rate, now, rateHalfLifeMs)
+  return { entry, key, modelId: model.modelId, bytes, cost, loadSeconds, demand, lastUsedAt }
+}
+
+/** Seconds of loading per second that its absence would cost: request rate × load seconds. */
+export function evictionCost(entry: ModelEntry, now: number, halfLifeMs: number): number {
+  return rateAt(entry.rate, now, halfLifeMs) * (entry.loadMs / 1000)
+}
