@@ -46,7 +46,10 @@ export type Migrations = Readonly<Record<number, (old: never) => unknown>>
 
 // ── services ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-/** A service's methods are asynchronous and their arguments and results can be cloned: it may live in another host. */
+/**
+ * A service's methods are asynchronous and their arguments and results can be cloned: it may live in another host. A call ends with the work that
+ * made it: when the caller's signal aborts, it rejects with the signal's reason and the provider is told.
+ */
 export type ServiceShape = { readonly [method: string]: (...args: never[]) => Promise<unknown> }
 
 /** A typed name by which one plugin offers methods to others. Two tokens with one name are the same service. */
@@ -113,6 +116,7 @@ export interface PluginMetrics {
 
 export interface SetupContext<O, S> {
   readonly options: O
+  /** What is kept of them may be called until the teardown. A task's own end with the task: use those for its work. */
   readonly services: S
   readonly log: PluginLog
   readonly metrics: PluginMetrics
@@ -255,12 +259,16 @@ export type QueryMaker<D, S> = <const Name extends string, I extends Schema, O e
 
 export interface ProvidedService {
   readonly token: ServiceToken<unknown, boolean>
-  readonly implement: (context: { readonly deps: unknown }) => unknown
+  readonly implement: (context: { readonly deps: unknown; readonly signal: AbortSignal }) => unknown
 }
 
+/**
+ * `implement` is called for each call of a method: what lives longer belongs into `deps`. The signal is that call's: it aborts when the caller
+ * does not wait any more (its task was cancelled, timed out, or its thread ended).
+ */
 export type ServiceMaker<D> = <T>(
   token: ServiceToken<T>,
-  implement: (context: { readonly deps: D }) => NoInfer<T>,
+  implement: (context: { readonly deps: D; readonly signal: AbortSignal }) => NoInfer<T>,
 ) => ProvidedService
 
 export interface PluginDefinition<

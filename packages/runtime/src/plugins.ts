@@ -6,7 +6,7 @@ import { WorkerError } from './errors.js'
 import type { CheckedPlugin } from './handshake.js'
 import type { HostSurroundings, PluginHost } from './host/host.js'
 import { createInlineHost } from './host/inline.js'
-import { callImplementation } from './host/services.js'
+import { callImplementation, type Implementations } from './host/services.js'
 import { createThreadHost } from './host/thread.js'
 import { pluginLog } from './logger.js'
 import { createPluginMetrics, metricPrefix } from './plugin-metrics.js'
@@ -18,7 +18,7 @@ export interface PluginsAround {
   readonly logger: Logger
   readonly metrics: MetricsRegistry
   /** By name: services that the worker itself provides. */
-  readonly builtIn: ReadonlyMap<string, unknown>
+  readonly builtIn: Implementations
 }
 
 /** Gives each plugin its host and connects services across hosts. Nothing is set up yet. */
@@ -29,11 +29,11 @@ export function hostPlugins(
   const providers = new Map<string, PluginHost>()
   const byPlugins = checked.flatMap(({ plugin }) => plugin.provides.map(({ token }) => token.service))
   const provided = new Set([...around.builtIn.keys(), ...byPlugins])
-  const callService: HostSurroundings['callService'] = async (service, method, args) => {
-    if (around.builtIn.has(service)) return callImplementation(around.builtIn, service, method, args)
-    const provider = providers.get(service)
-    if (!provider) throw new WorkerError('service_unavailable', `nobody provides the service ${service}`)
-    return provider.call(service, method, args)
+  const callService: HostSurroundings['callService'] = async (call, signal) => {
+    if (around.builtIn.has(call.service)) return callImplementation(around.builtIn, call, signal)
+    const provider = providers.get(call.service)
+    if (!provider) throw new WorkerError('service_unavailable', `nobody provides the service ${call.service}`)
+    return provider.call(call, signal)
   }
   return checked.map((one) => {
     const { plugin, host, options } = one

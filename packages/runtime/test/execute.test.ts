@@ -31,7 +31,7 @@ function handlerOf(spec: Partial<HandlerSpec<PayloadSpec, z.ZodType, { readonly 
 }
 
 function run(spec: Parameters<typeof handlerOf>[0], told: TestWork = testWork('t', {})): Promise<Outcome> {
-  const around = { deps: { name: 'deps' }, services: {}, metrics: testSurroundings().metrics }
+  const around = { deps: { name: 'deps' }, services: () => ({}), metrics: testSurroundings().metrics }
   return execute(handlerOf(spec), told.work, around, life)
 }
 
@@ -102,7 +102,7 @@ test('waits for schemas that check asynchronously', async () => {
 })
 
 test('refuses a type that the plugin does not handle', async () => {
-  const around = { deps: null, services: {}, metrics: testSurroundings().metrics }
+  const around = { deps: null, services: () => ({}), metrics: testSurroundings().metrics }
   expect(await execute(undefined, testWork('other', {}).work, around, life)).toMatchObject({
     kind: 'invalid_payload',
     error: { code: 'unknown_type' },

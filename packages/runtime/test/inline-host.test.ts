@@ -275,7 +275,7 @@ test('a plugin calls a service through the worker, and an optional one that nobo
   const calls: unknown[] = []
   const around = testSurroundings({
     provided: new Set(['greeter']),
-    callService: async (...call) => {
+    callService: async (call) => {
       calls.push(call)
       return 'hello'
     },
@@ -305,7 +305,7 @@ test('a plugin calls a service through the worker, and an optional one that nobo
     kind: 'succeeded',
     result: '{"said":"hello","absent":true,"awaited":true}',
   })
-  expect(calls).toEqual([['greeter', 'greet', ['you']]])
+  expect(calls).toEqual([{ service: 'greeter', method: 'greet', args: ['you'] }])
 })
 
 test('a plugin answers for the service that it provides, with the object’s own this', async () => {
@@ -319,11 +319,65 @@ test('a plugin answers for the service that it provides, with the object’s own
   const { host } = await started({
     rest: { provides: (provide) => [provide(greeter, () => new Greeting())] },
   })
-  expect(await host.call('greeter', 'greet', ['you'])).toBe('hello you')
-  await expect(host.call('greeter', 'greet', [''])).rejects.toMatchObject({ code: 'invalid_input' })
-  await expect(host.call('greeter', 'nope', [])).rejects.toMatchObject({ code: 'service_unavailable' })
-  await expect(host.call('greeter', 'hasOwnProperty', ['word'])).rejects.toMatchObject({
+  const call = (service: string, method: string, ...args: unknown[]) =>
+    host.call({ service, method, args }, never)
+  expect(await call('greeter', 'greet', 'you')).toBe('hello you')
+  await expect(call('greeter', 'greet', '')).rejects.toMatchObject({ code: 'invalid_input' })
+  await expect(call('greeter', 'nope')).rejects.toMatchObject({ code: 'service_unavailable' })
+  await expect(call('greeter', 'hasOwnProperty', 'word')).rejects.toMatchObject({
     code: 'service_unavailable',
   })
-  await expect(host.call('other', 'greet', [])).rejects.toMatchObject({ code: 'service_unavailable' })
+  await expect(call('other', 'greet')).rejects.toMatchObject({ code: 'service_unavailable' })
+})
+
+test('a call ends with the task that made it, and the provider is told; what the setup kept goes on', async () => {
+  const signals: AbortSignal[] = []
+  const around = testSurroundings({
+    provided: new Set(['greeter']),
+    callService: (_call, signal) => {
+      signals.push(signal)
+      return new Promise(() => {})
+    },
+  })
+  const plugin = definePlugin({
+    contract: 1,
+    name: 'user',
+    version: '1.0.0',
+    module: import.meta.url,
+    options: z.unknown(),
+    uses: { greeter },
+    setup: ({ services }) => void services.greeter.greet('from the setup').catch(() => {}),
+    handlers: (handler) => [
+      handler('t', {
+        payload: z.unknown(),
+        result: z.unknown(),
+        run: ({ services }) => services.greeter.greet('you'),
+      }),
+    ],
+  })()
+  const host = createInlineHost(plugin, around)
+  const setup = new AbortController()
+  await host.start(setup.signal)
+  setup.abort()
+  const { work, abort } = testWork('t', {})
+  const outcome = host.perform(work)
+  await vi.waitUntil(() => signals.length === 2)
+  abort('cancel')
+  expect(await outcome).toEqual({ kind: 'aborted', reason: 'cancel', killed: false })
+  expect(signals.map(({ aborted }) => aborted)).toEqual([false, true])
+  await host.stop(1000)
+  expect(signals[0]!.aborted).toBe(true)
+})
+
+test('a service is given the signal of each call', async () => {
+  const { host } = await started({
+    rest: {
+      provides: (provide) => [
+        provide(greeter, ({ signal }) => ({ greet: async (name) => `${name} ${String(signal.aborted)}` })),
+      ],
+    },
+  })
+  const call = { service: 'greeter', method: 'greet', args: ['aborted:'] }
+  expect(await host.call(call, never)).toBe('aborted: false')
+  expect(await host.call(call, AbortSignal.abort())).toBe('aborted: true')
 })

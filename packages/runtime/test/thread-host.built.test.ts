@@ -1,4 +1,4 @@
-import { afterEach, expect, test } from 'vitest'
+import { afterEach, expect, test, vi } from 'vitest'
 import { createThreadHost, type ThreadTiming } from '../dist/host/thread.js'
 import { NonRetryableError } from '../src/errors.js'
 import type { HostSurroundings, Outcome, PluginHost } from '../src/host/host.js'
@@ -499,21 +499,55 @@ test('a query ends at its time limit; a front thread that computes on for nobody
 
 test('others call the service that the plugin provides', async () => {
   const { host } = await started()
-  expect(await host.call('hosted', 'greet', ['you'])).toMatchObject({ text: 'hello you' })
-  await expect(host.call('hosted', 'nope', [])).rejects.toMatchObject({ code: 'service_unavailable' })
-  await expect(host.call('hosted', 'greet', [() => {}])).rejects.toMatchObject({
+  const call = (method: string, ...args: unknown[]) => host.call({ service: 'hosted', method, args }, never)
+  expect(await call('greet', 'you')).toMatchObject({ text: 'hello you' })
+  await expect(call('nope')).rejects.toMatchObject({ code: 'service_unavailable' })
+  await expect(call('greet', () => {})).rejects.toMatchObject({
     code: 'invalid_input',
     message: expect.stringContaining('the arguments of hosted.greet cannot cross threads'),
   })
-  await expect(host.call('hosted', 'greet', ['function'])).rejects.toThrow(
-    'the answer of hosted.greet cannot cross threads',
-  )
+  await expect(call('greet', 'function')).rejects.toThrow('the answer of hosted.greet cannot cross threads')
+})
+
+test('who calls the service may stop waiting: the plugin’s signal aborts', async () => {
+  const { host, surroundings } = await started()
+  const caller = new AbortController()
+  const reason = new Error('enough')
+  const answer = host.call({ service: 'hosted', method: 'wait', args: [] }, caller.signal)
+  await surroundings.logged('waiting')
+  caller.abort(reason)
+  await expect(answer).rejects.toBe(reason)
+  await surroundings.logged('waited_enough')
+})
+
+test('a call of another plugin’s service ends with the task that made it, also where its thread is killed', async () => {
+  const told: AbortSignal[] = []
+  const around = {
+    provided: new Set(['greeter']),
+    callService: (_call: unknown, signal: AbortSignal) => {
+      told.push(signal)
+      return new Promise(() => {})
+    },
+  }
+  const { host } = await started({ around })
+  const cancelled = testWork('greets', 'you')
+  const first = host.perform(cancelled.work)
+  await vi.waitUntil(() => told.length === 1)
+  cancelled.abort('cancel')
+  expect(await first).toMatchObject({ kind: 'aborted', reason: 'cancel' })
+  await vi.waitUntil(() => told[0]!.aborted)
+  const computing = testWork('greets_and_computes', 'you')
+  const second = host.perform(computing.work)
+  await vi.waitUntil(() => told.length === 2)
+  computing.abort('timeout')
+  expect(await second).toMatchObject({ kind: 'aborted', killed: true })
+  await vi.waitUntil(() => told[1]!.aborted)
 })
 
 test('the plugin calls another plugin’s service, and its errors come back with their kind', async () => {
   const around = {
     provided: new Set(['greeter']),
-    callService: async (_service: string, _method: string, [name]: readonly unknown[]) => {
+    callService: async ({ args: [name] }: { readonly args: readonly unknown[] }) => {
       if (name === 'permanent') throw new NonRetryableError('no such name', { code: 'no_name' })
       return name === 'function' ? () => {} : { from: 'main', name }
     },

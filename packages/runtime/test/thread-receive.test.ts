@@ -24,6 +24,7 @@ function receiving() {
     ready: deferred(),
     stopped: deferred(),
     questions: createQuestions(),
+    asked: new Map(),
     send: (message) => void sent.push(message),
   }
   return { receive: createReceiver(thread, around), thread, heard, sent, around }

@@ -12,8 +12,8 @@ export interface PluginHost {
   perform(work: Work): Promise<Outcome>
   /** Checked by the query's schemas on both sides. Rejects with `invalid_input`, `query_refused`, `query_failed`, or the abort reason. */
   query(name: string, input: unknown, signal: AbortSignal): Promise<unknown>
-  /** Calls a method of a service that this plugin provides. */
-  call(service: string, method: string, args: readonly unknown[]): Promise<unknown>
+  /** Calls a method of a service that this plugin provides, for as long as the caller waits. */
+  call(call: ServiceCall, signal: AbortSignal): Promise<unknown>
   /** Resolves where the plugin is well (or has no check), rejects with what is wrong. */
   health(signal: AbortSignal): Promise<void>
   /** Teardown, then the end of all threads, by the deadline; after it they are killed. */
@@ -82,14 +82,20 @@ export class AbortedWork extends Error {
   }
 }
 
+export interface ServiceCall {
+  readonly service: string
+  readonly method: string
+  readonly args: readonly unknown[]
+}
+
 /** What a host needs from the worker around it. */
 export interface HostSurroundings {
   readonly options: unknown
   readonly dataDir: string
   readonly log: PluginLog
   readonly metrics: PluginMetrics
-  /** Calls a service of another plugin, wherever it lives. Rejects with `service_unavailable`. */
-  readonly callService: (service: string, method: string, args: readonly unknown[]) => Promise<unknown>
+  /** Calls a service of another plugin, wherever it lives, for as long as the caller waits. Rejects with `service_unavailable`. */
+  readonly callService: (call: ServiceCall, signal: AbortSignal) => Promise<unknown>
   /** Names of the services that some plugin of this worker provides. */
   readonly provided: ReadonlySet<string>
 }

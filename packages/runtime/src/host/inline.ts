@@ -16,7 +16,7 @@ export function createInlineHost(plugin: Plugin, surroundings: HostSurroundings)
     perform,
     query: (name, input, signal) =>
       askInTime(name, timeouts.get(name), signal, (s) => place.query(name, input, s)),
-    call: (service, method, args) => place.call(service, method, args),
+    call: (call, signal) => place.call(call, signal),
     health: (signal) => place.health(signal),
     async stop(deadlineMs) {
       const ending = place.teardown()

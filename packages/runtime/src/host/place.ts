@@ -5,10 +5,10 @@ import type { ErasedQuerySpec, Plugin } from '../plugin.js'
 import { toTaskError } from '../task-error.js'
 import { check } from './check.js'
 import { execute } from './execute.js'
-import type { HostSurroundings, Outcome, Work } from './host.js'
+import { AbortedWork, type HostSurroundings, type Outcome, type ServiceCall, type Work } from './host.js'
 import { prepareHandlers } from './prepared-handler.js'
 import { raceAbort } from './race-abort.js'
-import { callImplementation, implementationsOf, servicesOf } from './services.js'
+import { callImplementation, implementationsOf, servicesOf, type Implementations } from './services.js'
 import type { Life, Surroundings } from './task-context.js'
 
 /** A plugin that is set up in this event loop: the main one (`inline.ts`), or a thread's (`thread-main.ts`). */
@@ -18,7 +18,7 @@ export interface Place {
   /** Never rejects. */
   run(work: Work, life: Life): Promise<Outcome>
   query(name: string, input: unknown, signal: AbortSignal): Promise<unknown>
-  call(service: string, method: string, args: readonly unknown[]): Promise<unknown>
+  call(call: ServiceCall, signal: AbortSignal): Promise<unknown>
   health(signal: AbortSignal): Promise<void>
   /** Does nothing where the setup did not succeed. */
   teardown(): Promise<void>
@@ -28,16 +28,24 @@ export function createPlace(plugin: Plugin, around: HostSurroundings): Place {
   const handlers = prepareHandlers(plugin)
   const queries = new Map(plugin.queries.map(({ name, spec }) => [name, spec]))
   const services = servicesOf(plugin.uses, around)
-  let ready: (Surroundings & { readonly implementations: ReadonlyMap<string, unknown> }) | null = null
+  /** What the setup keeps of its services may be called as long as the plugin lives. */
+  const living = new AbortController()
+  let ready: (Surroundings & { readonly implementations: Implementations }) | null = null
   const started = () => {
     if (ready === null) throw new WorkerError('service_unavailable', `${plugin.name} is not set up`)
     return ready
   }
   const setup = async (signal: AbortSignal) => {
     const { options, log, metrics, dataDir } = around
-    return plugin.setup({ options, services, log, metrics, dataDir, signal })
+    return plugin.setup({ options, services: services(() => living.signal), log, metrics, dataDir, signal })
   }
-  const tearDown = async (deps: unknown) => void (await plugin.teardown?.({ deps }))
+  const tearDown = async (deps: unknown) => {
+    try {
+      await plugin.teardown?.({ deps })
+    } finally {
+      living.abort(new AbortedWork('shutdown'))
+    }
+  }
   return {
     async start(signal) {
       const setting = setup(signal)
@@ -61,10 +69,9 @@ export function createPlace(plugin: Plugin, around: HostSurroundings): Place {
       const spec = queries.get(name)
       if (spec === undefined) throw new WorkerError('unknown_query', `${plugin.name} has no query ${name}`)
       const { deps } = started()
-      return answer(name, spec, { input, deps, services, signal, log: around.log })
+      return answer(name, spec, { input, deps, services: services(() => signal), signal, log: around.log })
     },
-    call: async (service, method, args) =>
-      callImplementation(started().implementations, service, method, args),
+    call: async (call, signal) => callImplementation(started().implementations, call, signal),
     async health(signal) {
       const { deps } = started()
       const well = Promise.resolve().then(() => plugin.health?.({ deps, signal }))

@@ -1,7 +1,7 @@
 import type { MessagePort } from 'node:worker_threads'
 import type { AbortReason, ChildOptions, InstrumentSpec } from '../plugin.js'
 import type { LogLine, Progress } from '../task.js'
-import type { Outcome } from './host.js'
+import type { Outcome, ServiceCall } from './host.js'
 import type { WireThrown } from './thrown-wire.js'
 
 /**
@@ -55,6 +55,8 @@ export type FromThread =
   | { readonly kind: 'give_up_seen'; readonly ref: number }
   | { readonly kind: 'progress'; readonly fence: string; readonly progress: Progress }
   | { readonly kind: 'ask'; readonly ref: number; readonly ask: AskOfWorker }
+  /** The plugin does not wait any longer: the signal of what it asked aborts. */
+  | { readonly kind: 'give_up'; readonly ref: number }
   | { readonly kind: 'answer'; readonly ref: number; readonly answer: Answer }
   | { readonly kind: 'log'; readonly lines: readonly PortLine[] }
   | { readonly kind: 'instrument'; readonly ref: number; readonly instrument: Instrument }
@@ -65,7 +67,7 @@ export type FromThread =
 export type AskOfPlugin =
   | { readonly what: 'query'; readonly name: string; readonly input: unknown }
   | { readonly what: 'health' }
-  | ServiceCall
+  | ({ readonly what: 'call' } & ServiceCall)
 
 /** What the plugin in a thread asks the worker. */
 export type AskOfWorker =
@@ -77,14 +79,7 @@ export type AskOfWorker =
       readonly payload: string
       readonly options: ChildOptions
     }
-  | ServiceCall
-
-export interface ServiceCall {
-  readonly what: 'call'
-  readonly service: string
-  readonly method: string
-  readonly args: readonly unknown[]
-}
+  | ({ readonly what: 'call' } & ServiceCall)
 
 export type Answer =
   | { readonly ok: true; readonly value: unknown }

@@ -4,11 +4,12 @@ import { MAX_PAYLOAD_BYTES, toJsonText } from '../json.js'
 import type { ChildOptions, Duration, PluginLog, PluginMetrics, RunContext, TaskInfo } from '../plugin.js'
 import { cutToBytes, redact, stripControl } from '../redact.js'
 import type { Work } from './host.js'
+import type { ServicesUnder } from './services.js'
 
 /** What a handler is given beside its task: the same for all tasks of a plugin in one host. */
 export interface Surroundings {
   readonly deps: unknown
-  readonly services: unknown
+  readonly services: ServicesUnder
   readonly metrics: PluginMetrics
 }
 
@@ -53,7 +54,7 @@ export class TaskContext implements RunContext<unknown, unknown, unknown> {
   constructor(payload: unknown, work: Work, around: Surroundings, life: Life) {
     this.payload = payload
     this.deps = around.deps
-    this.services = around.services
+    this.services = around.services(() => work.signal())
     this.metrics = around.metrics
     this.log = work.reports.log
     this.task = taskInfo(work)

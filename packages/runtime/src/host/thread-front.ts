@@ -14,7 +14,7 @@ const GIVE_UP_MS = 1_000
 export interface Front {
   start(signal: AbortSignal): Promise<void>
   /** Rejects with what the plugin said, `service_unavailable` where the thread is not up, or the signal's reason. */
-  ask(question: AskOfPlugin, signal?: AbortSignal): Promise<unknown>
+  ask(question: AskOfPlugin, signal: AbortSignal): Promise<unknown>
   stop(deadlineMs: number): Promise<void>
 }
 
@@ -77,7 +77,7 @@ export function createFront(options: FrontOptions): Front {
       }
       keepUp(first)
     },
-    async ask(question, signal = new AbortController().signal) {
+    async ask(question, signal) {
       const up = upLink()
       await raceAbort(up.ready, signal)
       const { ref, answered } = up.ask(question)

@@ -2,7 +2,7 @@ import { MessageChannel, receiveMessageOnPort, Worker, type MessagePort } from '
 import type { Plugin } from '../plugin.js'
 import { toTaskError } from '../task-error.js'
 import { deferred } from './deferred.js'
-import type { HostSurroundings } from './host.js'
+import { AbortedWork, type HostSurroundings } from './host.js'
 import type { AskOfPlugin, FromThread, ThreadData, ToThread } from './port.js'
 import { createQuestions } from './questions.js'
 import { settledWithin } from './race-abort.js'
@@ -49,6 +49,7 @@ export function startThread(plugin: Plugin, around: HostSurroundings, role: 'fro
     ready: deferred(),
     stopped: deferred(),
     questions: createQuestions(),
+    asked: new Map(),
     // a closed port takes messages and does nothing
     send: (message) => port.postMessage(message),
   }
@@ -95,6 +96,7 @@ function ask(thread: ThreadState, question: AskOfPlugin, plugin: Plugin): Return
 function bury(thread: ThreadState, error: Error): void {
   thread.alive = false
   thread.questions.fail(error)
+  for (const controller of thread.asked.values()) controller.abort(new AbortedWork('cancel'))
   thread.ready.reject(error)
   thread.stopped.resolve()
 }

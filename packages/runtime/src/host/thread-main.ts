@@ -6,6 +6,7 @@ import { AbortedWork, type HostSurroundings, type Outcome, type Work } from './h
 import { createPlace, type Place } from './place.js'
 import type { Answer, AskOfPlugin, AskOfWorker, FromThread, PortTask, ThreadData, ToThread } from './port.js'
 import { clearCloneError, createQuestions } from './questions.js'
+import { raceAbort } from './race-abort.js'
 import { createThreadLog } from './thread-log.js'
 import { createThreadMetrics } from './thread-metrics.js'
 import { redirectOutput } from './thread-output.js'
@@ -29,9 +30,12 @@ interface Running {
   abort(reason: AbortReason): void
 }
 
-async function ask(question: AskOfWorker): Promise<unknown> {
+/** Where the signal aborts first, the worker is told that nobody waits any more. */
+async function ask(question: AskOfWorker, signal?: AbortSignal): Promise<unknown> {
   try {
-    return await questions.put((ref) => post({ kind: 'ask', ref, ask: question })).answered
+    const { ref, answered } = questions.put((given) => post({ kind: 'ask', ref: given, ask: question }))
+    if (signal === undefined) return await answered
+    return await raceAbort(answered, signal).finally(() => signal.aborted && post({ kind: 'give_up', ref }))
   } catch (error) {
     const what =
       question.what === 'call' ? `the arguments of ${question.service}.${question.method}` : 'the options'
@@ -58,7 +62,7 @@ const surroundings: HostSurroundings = {
   log: log.of(null),
   metrics,
   provided: data.provided,
-  callService: (service, method, args) => ask({ what: 'call', service, method, args }),
+  callService: (call, signal) => ask({ what: 'call', ...call }, signal),
 }
 
 async function begin(): Promise<Place> {
@@ -133,7 +137,7 @@ function resultOf(place: Place, question: AskOfPlugin, signal: AbortSignal): Pro
     case 'query':
       return place.query(question.name, question.input, signal)
     case 'call':
-      return place.call(question.service, question.method, question.args)
+      return place.call(question, signal)
     default:
       return place.health(signal)
   }

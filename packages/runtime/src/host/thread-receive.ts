@@ -1,7 +1,7 @@
 import { WorkerError } from '../errors.js'
 import { toTaskError } from '../task-error.js'
 import type { Deferred } from './deferred.js'
-import type { HostSurroundings } from './host.js'
+import { AbortedWork, type HostSurroundings } from './host.js'
 import type { AskOfWorker, FromThread, PortLine, ToThread } from './port.js'
 import { clearCloneError, type Questions } from './questions.js'
 import { createMeter } from './thread-metrics.js'
@@ -27,6 +27,8 @@ export interface ThreadState {
   readonly ready: Deferred<void>
   readonly stopped: Deferred<void>
   readonly questions: Questions
+  /** The signals of what the thread asks and still waits for, by their reference. */
+  readonly asked: Map<number, AbortController>
   readonly send: (message: ToThread) => void
 }
 
@@ -47,6 +49,8 @@ export function createReceiver(thread: ThreadState, around: HostSurroundings): (
         return thread.giveUpSeen(message.ref)
       case 'ask':
         return void answerThread(thread, message.ref, message.ask, around)
+      case 'give_up':
+        return thread.asked.get(message.ref)?.abort(new AbortedWork('cancel'))
       case 'answer':
         return thread.questions.answer(message.ref, message.answer)
       case 'log':
@@ -84,14 +88,18 @@ async function answerThread(
   question: AskOfWorker,
   around: HostSurroundings,
 ): Promise<void> {
+  const controller = new AbortController()
+  thread.asked.set(ref, controller)
   try {
-    const value = await answerOf(question, thread.listener, around)
+    const value = await answerOf(question, thread.listener, around, controller.signal)
     thread.send({ kind: 'answer', ref, answer: { ok: true, value } })
   } catch (error) {
     const what =
       question.what === 'call' ? `the answer of ${question.service}.${question.method}` : 'the answer'
     const clear = toThrownWire(clearCloneError(error, what))
     thread.send({ kind: 'answer', ref, answer: { ok: false, error: clear } })
+  } finally {
+    thread.asked.delete(ref)
   }
 }
 
@@ -99,8 +107,9 @@ async function answerOf(
   question: AskOfWorker,
   listener: TaskListener | null,
   around: HostSurroundings,
+  signal: AbortSignal,
 ): Promise<unknown> {
-  if (question.what === 'call') return around.callService(question.service, question.method, question.args)
+  if (question.what === 'call') return around.callService(question, signal)
   if (listener?.fence === question.fence) return listener.ask(question)
   throw new WorkerError('aborted', `${question.what} was called after the delivery of the task had ended`)
 }

@@ -57,7 +57,7 @@ export function createThreadHost(
         }),
       )
     },
-    call: (service, method, args) => put(front, { what: 'call', service, method, args }),
+    call: (call, signal) => put(front, { what: 'call', ...call }, signal),
     health: async (signal) => void (await front.ask({ what: 'health' }, signal)),
     stop: (deadlineMs) => (stopping ??= stopAll(front, pool, deadlineMs)),
   }
@@ -123,7 +123,7 @@ function stopped(plugin: Plugin): Outcome {
 
 // ── questions ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-async function put(front: Front, question: AskOfPlugin, signal?: AbortSignal): Promise<unknown> {
+async function put(front: Front, question: AskOfPlugin, signal: AbortSignal): Promise<unknown> {
   try {
     return await front.ask(question, signal)
   } catch (error) {

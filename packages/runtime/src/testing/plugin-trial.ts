@@ -4,9 +4,9 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { WorkerError } from '../errors.js'
 import { handshake } from '../handshake.js'
-import { AbortedWork, type Outcome, type PluginHost, type Work } from '../host/host.js'
+import { AbortedWork, type Outcome, type PluginHost, type ServiceCall, type Work } from '../host/host.js'
 import { createInlineHost } from '../host/inline.js'
-import { callImplementation } from '../host/services.js'
+import { callImplementation, type Implementations } from '../host/services.js'
 import { createThreadHost } from '../host/thread.js'
 import { newestVersion } from '../payload-versions.js'
 import type { AbortReason, ChildOptions, HostKind, Plugin, PluginLog, PluginMetrics } from '../plugin.js'
@@ -67,15 +67,16 @@ export interface TrialOptions {
 export async function startTrial(plugin: Plugin, options: TrialOptions): Promise<Trial> {
   const checked = shakeHands(plugin, options)
   const dataDir = await mkdtemp(join(tmpdir(), 'mcp-worker-trial-'))
-  const implementations = new Map(Object.entries(options.services))
+  const given = Object.entries(options.services)
+  const implementations: Implementations = new Map(given.map(([name, service]) => [name, () => service]))
   const surroundings = {
     options: checked,
     dataDir,
     log: SILENT,
     metrics: UNMEASURED,
     provided: new Set(implementations.keys()),
-    callService: (service: string, method: string, args: readonly unknown[]) =>
-      callImplementation(implementations, service, method, args),
+    callService: (call: ServiceCall, caller: AbortSignal) =>
+      callImplementation(implementations, call, caller),
   }
   const create = options.host === 'thread' ? createThreadHost : createInlineHost
   const host = create(plugin, surroundings)
