@@ -1,5 +1,5 @@
 /**
- * Follows docs/writing-a-handler.md to the letter, as somebody who has only what is published: pnpm exec node scripts/authors-trial.ts [--show]
+ * Follows docs/writing-a-handler.md (and with it packages/create-handler/README.md) to the letter, as somebody who has only what is published: pnpm exec node scripts/authors-trial.ts [--show]
  *
  * The packages of this repository are packed and published to a registry of the trial. Each block under `<!-- run -->` runs in one bash, one after
  * the other, in an empty folder; what it prints must be the block under the next `<!-- prints -->`, where `…` stands for anything. Where the page

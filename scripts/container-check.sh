@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the Dockerfile of a commit and tries the image, on a machine with no container engine and no image registry.
+# Builds the Dockerfile of a commit and tries the image as docs/deploying.md says, on a machine with no container engine and no image registry.
 #   bash scripts/container-check.sh [COMMIT]      (HEAD; what is not committed is not looked at)
 # Needs root on Debian, for buildah, podman, runc and debootstrap, which it installs where they are missing. WORK keeps the base image
 # between runs. The base is made from Debian's packages and the npm package of Node.js and stands in for node:24-bookworm-slim: what is

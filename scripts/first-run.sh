@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What README promises, as a stranger would do it: start, submit, search, stop; its examples by curl; the plugin of your own.
+# What README.md promises, as a stranger would do it: start, submit, search, stop; its examples by curl; the plugin of your own.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 data=$(mktemp -d)
@@ -34,7 +34,7 @@ echo
 grep -qi 'deploy' "$data/hits.json"
 
 # 2. the README's own commands
-$node scripts/readme-examples.ts curl >"$data/curl.sh"
+$node scripts/check-examples.ts --steps README.md >"$data/curl.sh"
 bash -euo pipefail "$data/curl.sh" | tee "$data/curl.log"
 grep -q '"status":"succeeded"' "$data/curl.log"
 grep -q 'Share prices' "$data/curl.log"
@@ -61,5 +61,4 @@ kill -TERM "$pid"
 code=0
 wait "$pid" || code=$?
 [ "$code" -eq 0 ] || { echo "SIGTERM: expected exit 0, got $code" >&2; tail -5 "$data/log" >&2; exit 1; }
-$node scripts/readme-examples.ts check
 echo 'first run ok'

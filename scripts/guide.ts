@@ -2,8 +2,8 @@
  * Follows a guide to the letter: `node scripts/guide.ts docs/guides/index-a-folder.md [--show]`.
  *
  * Each block under `<!-- run -->` runs in one bash, one after the other, in an empty folder that shows this repository's folders by links. What a
- * block prints must be the block under the next `<!-- prints -->`, where `…` stands for anything. Each block under `<!-- file: PATH -->` must be
- * that file. `--show` prints what was printed in place of comparing it. Needs built packages.
+ * block prints must be the block under the next `<!-- prints -->`, where `…` stands for anything. `--show` prints what was printed in place of
+ * comparing it. Needs built packages.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -13,7 +13,7 @@ import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-const BLOCK = /<!-- (?:file: (?<file>\S+)|(?<kind>run|prints)) -->\n+```\w*\n(?<code>[\s\S]*?)```/g
+const BLOCK = /<!-- (?<kind>run|prints) -->\n+```\w*\n(?<code>[\s\S]*?)```/g
 const LINKED = ['apps', 'docs', 'examples', 'node_modules', 'packages', 'package.json']
 const MAX_MS = 300_000
 
@@ -23,7 +23,6 @@ if (path === undefined) throw new Error('expected the path of a guide')
 const guide = readFileSync(join(repository, path), 'utf8')
 const blocks = [...guide.matchAll(BLOCK)].map(({ groups = {} }) => groups)
 
-checkFiles()
 const steps = stepsOf()
 const folder = mkdtempSync(join(tmpdir(), 'mcp-worker-guide-'))
 try {
@@ -56,13 +55,6 @@ function stepsOf(): readonly Step[] {
   }
   if (found.length === 0) throw new Error(`${path} has no step: the check looks for nothing`)
   return found
-}
-
-function checkFiles(): void {
-  for (const { file, code } of blocks) {
-    if (file === undefined || readFileSync(join(repository, file), 'utf8') === code) continue
-    throw new Error(`${path} shows another ${file} than the file itself: copy it again`)
-  }
 }
 
 /** In a process group of its own, which is killed whatever happens. */

@@ -16,8 +16,15 @@ if ! command -v promtool >/dev/null || ! command -v prometheus >/dev/null; then
   fi
   PATH=$cache/usr/bin:$PATH
 fi
+rules=$(mktemp --suffix=.yml)
+trap 'rm -f "$rules"' EXIT
 promtool check config deploy/prometheus/prometheus.yml
 promtool test rules deploy/prometheus/alerts.test.yml
+# the alerts that guides suggest
+for page in docs/guides/healthy-disk.md docs/guides/warm-models.md; do
+  { printf 'groups:\n  - name: guide\n    rules:\n'; sed -n '/^```yaml$/,/^```$/{/^```/d;s/^/      /p}' "$page"; } >"$rules"
+  promtool check rules "$rules"
+done
 untested=$(comm -23 <(sed -n 's/.*- alert: //p' deploy/prometheus/alerts.yml | sort -u) <(sed -n 's/.*alertname: //p' deploy/prometheus/alerts.test.yml | sort -u))
 [ -z "$untested" ] || { echo "alerts without a test: $untested" >&2; exit 1; }
 for alert in $(sed -n 's/.*- alert: //p' deploy/prometheus/alerts.yml); do

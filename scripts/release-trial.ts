@@ -1,7 +1,7 @@
 /**
  * The whole way of a release against a registry of its own: pnpm exec node scripts/release-trial.ts
  *
- * In a copy of HEAD: version, build, check, pack, publish; install in an empty npm project; run a task of each handler. What is shown:
+ * In a copy of HEAD: version, build, check, pack, publish; install in an empty npm project as each README.md says; run a task of each handler. What is shown:
  *   1. all packages are published, with a bill of materials each, and run on Node.js 22, 24 and 26; so does the frozen plugin of contract 1;
  *   2. a minor of the runtime releases the runtime alone, moves no handler's peer range, and runs the handlers that were published before it;
  *   3. a change of one handler releases that handler alone, and it still installs beside the older runtime;

@@ -6,7 +6,7 @@ import { createLogger, createWorker, memoryQueue } from '@mcp-worker/runtime'
 import { expect, it, onTestFinished } from 'vitest'
 import { runMain, startService, temporaryFolder } from './running-service.js'
 
-/** A worker as the image starts it: the default plugins, and a folder for temporary files with an old and a new file. */
+/** A worker as the image starts it (docs/guides/healthy-disk.md, "In the container"): the default plugins, and a folder for temporary files with an old and a new file. */
 async function startAsImage() {
   const root = await realpath(await temporaryFolder())
   await mkdir(join(root, 'job'))

@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { ERROR_CODES, WorkerError } from '@mcp-worker/runtime'
 import { describe, expect, it } from 'vitest'
+import { z } from 'zod'
 import { parseJson } from '../dist/api/json-body.js'
+import { check } from '../dist/faults.js'
 import { ApiError, PROBLEMS, problemOf } from '../dist/api/problem.js'
 
 describe('problems', () => {
@@ -20,6 +22,16 @@ describe('problems', () => {
     expect(documented).toEqual(expect.arrayContaining(actual))
     expect(actual).toEqual(expect.arrayContaining(documented))
     for (const [, code, , meaning] of rows) expect(`${code}: ${meaning}`).toMatch(/^\w+: .{10,}\.$/)
+  })
+
+  it('look like the example of docs/errors.md', () => {
+    const page = readFileSync(new URL('../../../docs/errors.md', import.meta.url), 'utf8')
+    const example: unknown = JSON.parse(/```json\n([\s\S]*?)```/.exec(page)?.[1] ?? '')
+    const schema = z.object({ payload: z.object({ batch_size: z.int().max(1000) }) })
+    const read = check(schema, { payload: { batch_size: 5000 } })
+    const faults = 'faults' in read ? read.faults : []
+    const message = 'the payload does not fit vector_index version 1'
+    expect(problemOf(new WorkerError('invalid_payload', message, { faults })).body).toEqual(example)
   })
 
   it('know every code of the runtime', () => {

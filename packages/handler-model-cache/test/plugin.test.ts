@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { startCacheWorker } from './cache-worker.js'
 
+/** As in docs/guides/warm-models.md. */
 const SEED = { model_id: 'llama3-8b', operation: 'preload', priority: 'high' } as const
 const GIB = 2 ** 30
 
