@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Task } from '@mcp-worker/runtime'
 import type { Lab } from './lab.ts'
+import { linesOf, parseLines } from './json-lines.ts'
 import type { LedgerLine } from './ledger.ts'
 import type { ProgramConfig } from './program-config.ts'
 import { spawnWorker, type Exit, type WorkerProcess } from './worker-process.ts'
@@ -160,28 +161,6 @@ async function drain(
   const { code } = await arena.stop(worker)
   if (code !== 0) throw new Error(`the draining worker ended with ${code}: ${arena.errors().slice(-500)}`)
   return linesOf<Task>(file)
-}
-
-/** Complete lines of a file; a killed process may leave half of one. */
-function linesOf<T>(file: string): T[] {
-  let text: string
-  try {
-    text = readFileSync(file, 'utf8')
-  } catch {
-    return []
-  }
-  return parseLines(text).lines as T[]
-}
-
-/** `used`: how much of the text was complete lines. */
-function parseLines(text: string): { lines: unknown[]; used: number } {
-  const used = text.lastIndexOf('\n') + 1
-  const lines = text
-    .slice(0, used)
-    .split('\n')
-    .filter((line) => line.startsWith('{'))
-    .map((line): unknown => JSON.parse(line))
-  return { lines, used }
 }
 
 /** Reads a folder of growing files, each part once. */

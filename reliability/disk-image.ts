@@ -34,9 +34,6 @@ export function createDisk({ obeys = true }: { readonly obeys?: boolean } = {}):
   const safe = createFiles()
   let waiting: Waiting[] = []
 
-  const isSyncedBy = (change: Change, file: string) =>
-    change.did === 'create' || change.did === 'unlink' ? file === '.' : change.file === file
-
   /** Two files that had the same name are not told apart here. SQLite syncs the folder between them. */
   function refuseTwins({ did, file }: Change): void {
     if (did === 'create' && waiting.some(({ change }) => change.did === 'unlink' && change.file === file))
@@ -67,6 +64,10 @@ export function createDisk({ obeys = true }: { readonly obeys?: boolean } = {}):
       return files.image()
     },
   }
+}
+
+function isSyncedBy(change: Change, file: string): boolean {
+  return change.did === 'create' || change.did === 'unlink' ? file === '.' : change.file === file
 }
 
 function survivorsOf(change: Change, survival: Survival, isBeforeLast: boolean, random: Random): Change[] {

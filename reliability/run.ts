@@ -12,10 +12,20 @@ import { kill } from './suites/kill.ts'
 import { lease } from './suites/lease.ts'
 import { mutants } from './suites/mutants.ts'
 import { power } from './suites/power.ts'
+import { serviceFaults } from './suites/service-faults.ts'
 import { shutdown } from './suites/shutdown.ts'
 import { spin } from './suites/spin.ts'
 
-const SUITES: Readonly<Record<string, Suite>> = { kill, power, lease, shutdown, spin, faults, mutants }
+const SUITES: Readonly<Record<string, Suite>> = {
+  kill,
+  power,
+  lease,
+  shutdown,
+  spin,
+  faults,
+  'service-faults': serviceFaults,
+  mutants,
+}
 const SHOWN = 20
 
 const { values, positionals } = parseArgs({

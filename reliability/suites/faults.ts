@@ -69,7 +69,7 @@ export const faults: Suite = async ({ seed, size, lab, note }) => {
 
 // ── disks ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-async function onDisk(
+export async function onDisk(
   lab: Lab,
   mebibytes: number,
   trial: (disk: string) => Promise<string[]>,
@@ -83,7 +83,7 @@ async function onDisk(
   }
 }
 
-function canMount(lab: Lab): boolean {
+export function canMount(lab: Lab): boolean {
   const disk = lab.folder('disk')
   try {
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', disk], { stdio: 'ignore' })

@@ -67,9 +67,12 @@ function submit(worker: Worker): Route {
   })
 }
 
+/** After these a submit may have been stored: a commit whose sync failed is there at the next start. */
+const MAY_BE_STORED: readonly string[] = ['outcome_unknown', 'store_failed']
+
 /** A submit whose outcome is unknown is repeated safely with the same id, so the answer must name it. */
 function withIds(error: unknown, ids: Readonly<Record<string, unknown>>): unknown {
-  if (!isWorkerError(error) || error.code !== 'outcome_unknown') return error
+  if (!isWorkerError(error) || !MAY_BE_STORED.includes(error.code)) return error
   const { code, message, faults, details, retryAfterMs } = error
   return new WorkerError(code, message, {
     cause: error,
