@@ -30,7 +30,11 @@ export interface Arena {
   /** Asks it to stop and waits for the end. */
   stop(worker: WorkerProcess): Promise<Exit>
   /** A worker without load runs what is left; then every task as it ended. Rejects where tasks are left after `withinMs`. */
-  drain(config?: Partial<ProgramConfig>, withinMs?: number): Promise<readonly Task[]>
+  drain(
+    config?: Partial<ProgramConfig>,
+    withinMs?: number,
+    environment?: Readonly<Record<string, string>>,
+  ): Promise<readonly Task[]>
   readonly kills: readonly Killed[]
   /** All ledger lines so far. */
   ledger(): readonly LedgerLine[]
@@ -101,7 +105,7 @@ export function createArena(lab: Lab, dir: string, base: Partial<ProgramConfig> 
       worker.signal('SIGTERM')
       return worker.exited
     },
-    drain: (config, withinMs = 60_000) => drain(arena, config ?? {}, withinMs),
+    drain: (config = {}, withinMs = 60_000, environment = {}) => drain(arena, config, withinMs, environment),
     get kills() {
       return [
         ...killed,
@@ -138,8 +142,9 @@ async function drain(
   arena: Arena,
   config: Partial<ProgramConfig>,
   withinMs: number,
+  environment: Readonly<Record<string, string>>,
 ): Promise<readonly Task[]> {
-  const worker = arena.spawn('drain', { ...config, load: null })
+  const worker = arena.spawn('drain', { ...config, load: null }, environment)
   if ((await worker.ready) === null)
     throw new Error(
       `the worker did not start: ${JSON.stringify(worker.refusal())} ${arena.errors().slice(-500)}`,

@@ -13,6 +13,8 @@ export interface LoadPlan {
   readonly mostWaiting: number
   /** Length of the payloads' text. Default: a few dozen characters. */
   readonly textLength?: number
+  /** Another process may hold the write lock for longer than a short lease allows to wait: such a submit is refused, no more. */
+  readonly mayBeBusy?: boolean
 }
 
 /** The worker, with types that are known only at run time. */
@@ -43,7 +45,7 @@ export async function runLoad(
     }
     const burst = Array.from({ length: random.int(1, 4) }, () => submitOne(client, ledger, plan, random))
     for (const { status, ...answer } of await Promise.allSettled(burst)) {
-      if (status === 'rejected' && !isEnd((answer as PromiseRejectedResult).reason))
+      if (status === 'rejected' && !isRefusal((answer as PromiseRejectedResult).reason, plan))
         throw (answer as PromiseRejectedResult).reason
     }
     await sleep(random.int(0, 2 * plan.gapMs), undefined, { signal }).catch(() => {})
@@ -55,9 +57,11 @@ async function isFull(client: Client, mostWaiting: number): Promise<boolean> {
   return waiting.reduce((sum, { count }) => sum + count, 0) > mostWaiting
 }
 
-/** A submit that the shutdown refused. */
-function isEnd(error: unknown): boolean {
-  return isWorkerError(error) && ['draining', 'queue_closed', 'outcome_unknown'].includes(error.code)
+/** A submit that the shutdown refused, or a busy neighbour. */
+function isRefusal(error: unknown, { mayBeBusy = false }: LoadPlan): boolean {
+  if (!isWorkerError(error)) return false
+  if (mayBeBusy && error.code === 'store_unavailable') return true
+  return ['draining', 'queue_closed', 'outcome_unknown'].includes(error.code)
 }
 
 async function submitOne(client: Client, ledger: Ledger, plan: LoadPlan, random: Random): Promise<void> {

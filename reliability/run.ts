@@ -7,7 +7,9 @@ import { availableParallelism, loadavg } from 'node:os'
 import { parseArgs } from 'node:util'
 import { createLab } from './lab.ts'
 import type { Case, Suite } from './suite.ts'
+import { clock } from './suites/clock.ts'
 import { faults } from './suites/faults.ts'
+import { input } from './suites/input.ts'
 import { kill } from './suites/kill.ts'
 import { lease } from './suites/lease.ts'
 import { mutants } from './suites/mutants.ts'
@@ -24,6 +26,8 @@ const SUITES: Readonly<Record<string, Suite>> = {
   spin,
   faults,
   'service-faults': serviceFaults,
+  clock,
+  input,
   mutants,
 }
 const SHOWN = 20

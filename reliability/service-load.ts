@@ -34,10 +34,10 @@ export function startSubmitters(
   { lanes, payload, pauseMs }: SubmittersOptions,
 ): Submitters {
   const all: Submitted[] = []
-  let open = true
+  const stopped = new AbortController()
   let sent = 0
   const lane = async () => {
-    while (open && !service.hasEnded()) {
+    while (!stopped.signal.aborted && !service.hasEnded()) {
       const one = await submit(service, payload(sent++))
       all.push(one)
       if (one.status !== 202) await sleep(pauseMs)
@@ -48,7 +48,7 @@ export function startSubmitters(
     all,
     accepted: () => all.flatMap(({ status, id }) => (status === 202 && id !== null ? [id] : [])),
     async stop() {
-      open = false
+      stopped.abort()
       await Promise.all(running)
     },
   }

@@ -11,14 +11,14 @@ const MAIN = join(import.meta.dirname, '../apps/worker/dist/main.js')
 const PLUGIN = pathToFileURL(join(import.meta.dirname, 'service-plugin.ts')).href
 const START_MS = 60_000
 
-export interface Answer {
+interface Answer {
   readonly status: number
   readonly headers: Headers
   /** Empty where the body is no JSON object. */
   readonly body: Readonly<Record<string, unknown>>
 }
 
-export type LogRecord = Readonly<Record<string, unknown>> & { readonly event: string }
+type LogRecord = Readonly<Record<string, unknown>> & { readonly event: string }
 
 export interface Service {
   readonly pid: number

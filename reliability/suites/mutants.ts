@@ -4,6 +4,7 @@
  */
 import { createLab, type Patch } from '../lab.ts'
 import { tryCase, type Case, type Suite } from '../suite.ts'
+import { stepOnce } from './clock.ts'
 import { killAtPoints, killInMigration } from './kill-at-points.ts'
 import { killAtRandom, type KillAround } from './kill-at-random.ts'
 import { measureRecovery } from './kill-recovery.ts'
@@ -198,6 +199,13 @@ const MUTANTS: readonly Mutant[] = [
     trial: ({ lab }) => blockInline(lab, { before: 0, beside: 1, leaseMs: 30_000 }, []),
     red: /^P10 .*neighbour/,
     ci: true,
+  },
+  {
+    name: 'leases go by the wall clock',
+    patches: [{ file: 'clock.js', find: 'Number(process.hrtime.bigint()) / 1e6', replace: 'Date.now()' }],
+    trial: ({ lab, seed }) => stepOnce(lab, seed),
+    red: /^P4 .*(lost|recovered|delivered)/,
+    ci: false,
   },
   {
     name: 'a shutdown aborts nobody',

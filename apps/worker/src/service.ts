@@ -92,7 +92,8 @@ async function live(
   const code =
     stop === 'fatal' ? stop : await Promise.race([shutDown(stop, service, timeoutMs, log), stops.fatal])
   if (code !== 'fatal') return code
-  // nothing may be acknowledged any more, so there is nothing to wait for
+  // nothing is acknowledged any more; submits under way are told so, with the id to send them again with
+  await lastResort(service.closeServers().catch(toError), 0)
   log.error({ outcome: 'store_failed', exit_code: EXIT.storeFault, err: stops.cause() }, 'stopped')
   return EXIT.storeFault
 }
