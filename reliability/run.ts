@@ -15,6 +15,7 @@ import { lease } from './suites/lease.ts'
 import { mutants } from './suites/mutants.ts'
 import { power } from './suites/power.ts'
 import { serviceFaults } from './suites/service-faults.ts'
+import { pressure } from './suites/pressure.ts'
 import { shutdown } from './suites/shutdown.ts'
 import { spin } from './suites/spin.ts'
 
@@ -28,6 +29,7 @@ const SUITES: Readonly<Record<string, Suite>> = {
   'service-faults': serviceFaults,
   clock,
   input,
+  pressure,
   mutants,
 }
 const SHOWN = 20
