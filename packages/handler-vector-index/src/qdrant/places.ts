@@ -55,6 +55,11 @@ export async function makePlace(
       signal,
     ),
   )
+  await indexFields(call, place, signal)
+  return { number, place, dim: spec.dim, embedder: spec.embedder, chunk: spec.chunk, writtenAt }
+}
+
+async function indexFields(call: Call, place: string, signal: AbortSignal): Promise<void> {
   for (const [field, schema] of Object.entries(INDEXED)) {
     await call(
       (api, init) =>
@@ -65,7 +70,6 @@ export async function makePlace(
       signal,
     )
   }
-  return { number, place, dim: spec.dim, embedder: spec.embedder, chunk: spec.chunk, writtenAt }
 }
 
 /** Works on the current generation; null: there is no such collection. One that was purged meanwhile has been replaced: then once more. */

@@ -45,70 +45,82 @@ export function createRegistry(
   const registry: Registry = {
     collection,
     find: retrieve,
-    all: async (signal) => {
-      const points = await call(
-        (api, init) =>
-          api.scrollPoints({ collection_name: collection, limit: 10_000, with_payload: true }, init),
-        signal,
-      )
-      return points.points
-        .filter(isEntry)
-        .map((point) => entryIn(point, collection))
-        .toSorted((a, b) => (a.name < b.name ? -1 : 1))
-    },
+    all: (signal) => readAll(call, collection, signal),
     change: async (old, next, signal) => {
-      const stamp = randomUUID()
-      const payload: Entry = {
-        ...stateOf(next),
-        stamp,
-        stamps: [stamp, ...(old?.stamps ?? [])].slice(0, REMEMBERED),
-      }
-      const condition =
-        old === null
-          ? { update_mode: 'insert_only' as const }
-          : {
-              update_mode: 'update_only' as const,
-              update_filter: { must: [{ key: 'stamp', match: { value: old.stamp } }] },
-            }
-      const points = [{ id: pointId(next.name), vector: {}, payload: { ...payload } }]
+      const entry = nextEntry(old, next)
+      const points = [{ id: pointId(next.name), vector: {}, payload: { ...entry } }]
       await call(
         (api, init) =>
           api.upsertPoints(
-            { collection_name: collection, wait: true, ordering: 'strong', points, ...condition },
+            { collection_name: collection, wait: true, ordering: 'strong', points, ...onlyOver(old) },
             init,
           ),
         signal,
       )
       const now = await retrieve(next.name, signal)
-      return now?.stamps.includes(stamp) === true ? { ...payload } : null
+      return now?.stamps.includes(entry.stamp) === true ? entry : null
     },
-    waitUnsealed: async (name, signal) => {
-      const giveUpAt = performance.now() + busyTimeoutMs
-      let seen = ''
-      let seenSince = performance.now()
-      for (;;) {
-        const entry = await registry.find(name, signal)
-        if (entry === null || entry.seal === null) return entry
-        if (entry.stamp !== seen) {
-          seen = entry.stamp
-          seenSince = performance.now()
-        } else if (performance.now() - seenSince > sealBreaksAfterMs) {
-          await registry.change(entry, { ...entry, seal: null }, signal)
-        }
-        if (performance.now() > giveUpAt) {
-          throw new RetryableError(`a reindex puts its generation of "${name}" in place`, {
-            code: 'STORE_BUSY',
-          })
-        }
-        await pause(LOOK_EVERY_MS, signal)
-      }
-    },
+    waitUnsealed: (name, signal) =>
+      waitUnsealed(registry, { name, busyTimeoutMs, sealBreaksAfterMs, signal }),
   }
   return registry
 }
 
-function stateOf({ name, lastGeneration, current, building, seal, waste }: State): State {
-  return { name, lastGeneration, current, building, seal, waste }
+async function readAll(call: Call, collection: string, signal?: AbortSignal): Promise<readonly Entry[]> {
+  const { points } = await call(
+    (api, init) => api.scrollPoints({ collection_name: collection, limit: 10_000, with_payload: true }, init),
+    signal,
+  )
+  return points
+    .filter(isEntry)
+    .map((point) => entryIn(point, collection))
+    .toSorted((a, b) => (a.name < b.name ? -1 : 1))
+}
+
+function nextEntry(
+  old: Entry | null,
+  { name, lastGeneration, current, building, seal, waste }: State,
+): Entry {
+  const stamp = randomUUID()
+  const stamps = [stamp, ...(old?.stamps ?? [])].slice(0, REMEMBERED)
+  return { name, lastGeneration, current, building, seal, waste, stamp, stamps }
+}
+
+/** Qdrant leaves the point as it is where somebody else was faster. */
+function onlyOver(old: Entry | null) {
+  if (old === null) return { update_mode: 'insert_only' as const }
+  const update_filter = { must: [{ key: 'stamp', match: { value: old.stamp } }] }
+  return { update_mode: 'update_only' as const, update_filter }
+}
+
+interface SealWait extends Required<Omit<RegistryOptions, 'prefix'>> {
+  readonly name: string
+  readonly signal: AbortSignal
+}
+
+async function waitUnsealed(
+  registry: Registry,
+  { name, busyTimeoutMs, sealBreaksAfterMs, signal }: SealWait,
+): Promise<Entry | null> {
+  const giveUpAt = performance.now() + busyTimeoutMs
+  let seen = ''
+  let seenSince = performance.now()
+  for (;;) {
+    const entry = await registry.find(name, signal)
+    if (entry === null || entry.seal === null) return entry
+    if (entry.stamp !== seen) {
+      seen = entry.stamp
+      seenSince = performance.now()
+    } else if (performance.now() - seenSince > sealBreaksAfterMs) {
+      await registry.change(entry, { ...entry, seal: null }, signal)
+    }
+    if (performance.now() > giveUpAt) {
+      throw new RetryableError(`a reindex puts its generation of "${name}" in place`, {
+        code: 'STORE_BUSY',
+      })
+    }
+    await pause(LOOK_EVERY_MS, signal)
+  }
 }
 
 /** Makes the registry where it is not there. Throws `STORE_FOREIGN`, `STORE_NEWER`. */

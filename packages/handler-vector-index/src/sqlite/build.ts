@@ -45,17 +45,23 @@ export function createBuild(db: DatabaseSync, { generations, rows }: Tables) {
       generations.count(building.key, counts)
       return { stale, gone: false }
     },
-    promote(collection: string, generation: number): 'promoted' | 'incomplete' | 'gone' {
-      const current = generations.current(collection)
-      const building = generations.building(collection)
-      if (current?.number === generation) return 'promoted'
-      if (current === null || building?.number !== generation) return 'gone'
-      if (building.documents !== current.documents) return 'incomplete'
-      generations.setState(current.key, 'waste')
-      generations.setState(building.key, 'current')
-      return 'promoted'
-    },
+    promote: (collection: string, generation: number) => promote(generations, collection, generation),
   }
+}
+
+function promote(
+  generations: Generations,
+  collection: string,
+  generation: number,
+): 'promoted' | 'incomplete' | 'gone' {
+  const current = generations.current(collection)
+  const building = generations.building(collection)
+  if (current?.number === generation) return 'promoted'
+  if (current === null || building?.number !== generation) return 'gone'
+  if (building.documents !== current.documents) return 'incomplete'
+  generations.setState(current.key, 'waste')
+  generations.setState(building.key, 'current')
+  return 'promoted'
 }
 
 /** What a copy has of its original. */

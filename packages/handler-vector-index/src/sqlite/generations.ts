@@ -56,23 +56,7 @@ export type Generations = ReturnType<typeof createGenerations>
 
 /** The rows of `collections` and `generations`. Every call runs within a transaction of its caller. */
 export function createGenerations(db: DatabaseSync) {
-  const find = db.prepare(`${FIND} WHERE k.name = ? AND g.state = ?`)
-  const list = db.prepare(`${FIND} WHERE g.state = 'current' ORDER BY k.name`)
-  const add = db.prepare(
-    'INSERT INTO collections (name, generations, revision) VALUES (?, 0, 0) ON CONFLICT DO NOTHING',
-  )
-  const next = db.prepare(
-    'UPDATE collections SET generations = generations + 1 WHERE name = ? RETURNING key, generations',
-  )
-  const insert = db.prepare(
-    `INSERT INTO generations (collection, number, state, embedder, dim, chunk_size, chunk_overlap, documents, chunks, removals, updated_at)
-     VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0, 0, ?)`,
-  )
-  const setState = db.prepare('UPDATE generations SET state = ?, updated_at = ? WHERE key = ?')
-  const count = db.prepare(
-    `UPDATE generations SET documents = documents + ?, chunks = chunks + ?, removals = removals + ?, updated_at = ? WHERE key = ?`,
-  )
-  const revise = db.prepare('UPDATE collections SET revision = revision + ? WHERE key = ? RETURNING revision')
+  const { find, list, add, next, insert, setState, count, revise } = prepareStatements(db)
   const one = (name: string, state: 'current' | 'building') => find.get(name, state)
   return {
     current: (name: string) => generationOrNull(one(name, 'current')),
@@ -103,5 +87,27 @@ export function createGenerations(db: DatabaseSync) {
       void count.run(documents, chunks, removals, Date.now(), key),
     /** Takes `by` revisions; answers the last one. */
     takeRevisions: (collection: number, by: number) => numberIn(revise.get(by, collection) ?? {}, 'revision'),
+  }
+}
+
+function prepareStatements(db: DatabaseSync) {
+  return {
+    find: db.prepare(`${FIND} WHERE k.name = ? AND g.state = ?`),
+    list: db.prepare(`${FIND} WHERE g.state = 'current' ORDER BY k.name`),
+    add: db.prepare(
+      'INSERT INTO collections (name, generations, revision) VALUES (?, 0, 0) ON CONFLICT DO NOTHING',
+    ),
+    next: db.prepare(
+      'UPDATE collections SET generations = generations + 1 WHERE name = ? RETURNING key, generations',
+    ),
+    insert: db.prepare(
+      `INSERT INTO generations (collection, number, state, embedder, dim, chunk_size, chunk_overlap, documents, chunks, removals, updated_at)
+     VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0, 0, ?)`,
+    ),
+    setState: db.prepare('UPDATE generations SET state = ?, updated_at = ? WHERE key = ?'),
+    count: db.prepare(
+      `UPDATE generations SET documents = documents + ?, chunks = chunks + ?, removals = removals + ?, updated_at = ? WHERE key = ?`,
+    ),
+    revise: db.prepare('UPDATE collections SET revision = revision + ? WHERE key = ? RETURNING revision'),
   }
 }
