@@ -194,6 +194,20 @@ test('what a task left is not used by another one of its id with other documents
   expect(others).toMatchObject({ inserted: 20, collection: { count: 30 } })
 })
 
+test('a dry run leaves neither a checkpoint nor a mark, so that the same task can be run in earnest', async () => {
+  const index = await openIndex()
+  const checkpoints: Checkpoint[] = []
+  const given = { task: 't', onCheckpoint: (saved: Checkpoint) => checkpoints.push(saved) }
+  const payload = { documents: numbered(20), batch_size: 10 }
+  expect(await index.run({ ...payload, dry_run: true }, given)).toMatchObject({ inserted: 20 })
+  await index.run(payload)
+  for (const operation of ['sync', 'update'] as const)
+    await index.run({ ...payload, operation, dry_run: true }, given)
+  await index.run({ operation: 'delete', all: true, dry_run: true }, given)
+  expect(checkpoints).toEqual([])
+  expect(await index.store.readMark('t')).toBeNull()
+})
+
 test('what a delete left is not used by another one of its id, of other ids or of another collection', async () => {
   const index = await openIndex()
   for (const collection of ['documents', 'others']) await index.run({ collection, documents: numbered(30) })

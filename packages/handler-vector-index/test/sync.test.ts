@@ -146,6 +146,39 @@ test('a retried sync goes on from its checkpoint, knows what its first delivery 
   expect(progress[0]).toBe(20)
 })
 
+test('a retried sync deletes nothing where its first delivery met an entry without a readable id', async () => {
+  const index = await openIndex()
+  await index.run({ documents: numbered(20) })
+  await writeFile(
+    join(index.folder, 'docs.jsonl'),
+    `${jsonl(numbered(5))}\n{"id":"doc-9","te\n${jsonl(numbered(5, 5))}`,
+  )
+  const payload = {
+    operation: 'sync' as const,
+    documents_ref: 'docs.jsonl',
+    batch_size: 4,
+    on_error: 'continue' as const,
+  }
+  const stop = new AbortController()
+  let checkpoint: Checkpoint | undefined
+  const first = index.run(payload, {
+    signal: stop.signal,
+    onCheckpoint: (saved) => {
+      checkpoint = saved
+      if (saved.next === 8) stop.abort(new Error('stopped'))
+    },
+  })
+  await expect(first).rejects.toThrow('stopped')
+  const result = await index.run(payload, { ...(checkpoint && { checkpoint }) })
+  expect(result).toMatchObject({
+    unchanged: 10,
+    deleted: 0,
+    failed: [{ id: '#5', code: 'INVALID_JSON' }],
+    warnings: ['DELETES_SKIPPED'],
+    collection: { count: 20 },
+  })
+})
+
 test('a file that changes under a sync deletes nothing', async () => {
   const index = await openIndex()
   await index.run({ documents: numbered(5) })

@@ -63,6 +63,18 @@ test('the same 50,000 documents of a file again: the embedder is called 0 times,
   expect(index.embedder.calls).toEqual([])
 })
 
+test('a ready vector with another text beside it, or another vector beside its text, is updated', async () => {
+  const index = await openIndex()
+  const write = (text: string | undefined, vector: number[]) =>
+    index.run({ documents: [{ id: 'a', vector, ...(text !== undefined && { text }) }] })
+  expect(await write('one', [1, 2])).toMatchObject({ inserted: 1 })
+  expect(await write('one', [2, 4])).toMatchObject({ unchanged: 1 })
+  expect(await write('two', [1, 2])).toMatchObject({ updated: 1 })
+  expect(await write('two', [2, 1])).toMatchObject({ updated: 1 })
+  expect(await write(undefined, [2, 1])).toMatchObject({ updated: 1 })
+  expect((await index.search({ vector: [2, 1] })).hits).toMatchObject([{ id: 'a', text: null }])
+})
+
 test('a document without an id has the hash of its source_id, else of its text', async () => {
   const index = await openIndex()
   await index.run({ documents: [{ source_id: 'page', text: 'first version' }, 'page'] })

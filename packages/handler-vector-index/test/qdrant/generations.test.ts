@@ -46,6 +46,7 @@ const UUID_OF_A_DOCUMENT = '6cdc06af-041a-515c-b95a-84d30eee596f'
 test('an entry of the registry that is not one is said to be damaged, and the health check is none', async () => {
   const { store, registry, connection } = await openBuilding()
   await store.ping()
+  expect(await store.collections()).toMatchObject([{ name: 'c', count: 2 }])
   const points = [{ id: pointId('c'), vector: {}, payload: { name: 'c', current: { number: 'one' } } }]
   await connection.call((api, init) =>
     api.upsertPoints({ collection_name: registry.collection, wait: true, points }, init),
@@ -54,6 +55,25 @@ test('an entry of the registry that is not one is said to be damaged, and the he
   await expect(store.describe('c')).rejects.toMatchObject(damaged)
   await expect(store.collections()).rejects.toMatchObject(damaged)
   expect(await store.describe('other')).toBeNull()
+})
+
+test('a change that was overtaken before it was looked at is known to have been made', async () => {
+  const { registry, entry, connection } = await openBuilding()
+  const before = await entry()
+  let calls = 0
+  const overtaken = createRegistry(
+    async (work, given) => {
+      const answer = await connection.call(work, given)
+      if (calls++ > 0) return answer
+      const now = await entry()
+      expect(await registry.change(now, { ...now, waste: ['of another'] })).not.toBeNull()
+      return answer
+    },
+    { prefix: 'mcp-worker', busyTimeoutMs: 10_000 },
+  )
+  expect(await overtaken.change(before, { ...before, waste: ['own'] })).toMatchObject({ waste: ['own'] })
+  expect(await registry.change(before, { ...before, waste: ['late'] })).toBeNull()
+  expect((await entry()).waste).toEqual(['of another'])
 })
 
 test('other programs find the current generation under one name, which is moved in one request', async () => {
