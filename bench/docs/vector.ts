@@ -91,7 +91,7 @@ function taskTable(results: readonly TaskResult[]): string {
   return markdownTable(
     head,
     results.map((each) => [
-      `${thousands(each.documents)} ${each.content === 'texts' ? 'texts of 600 characters' : 'ready vectors, as JSON'}`,
+      `${thousands(each.documents)} ${each.content === 'texts' ? 'texts of 600 characters' : `ready vectors of ${each.dimension}, as JSON`}`,
       thousands(each.documentsPerSecond),
       thousands(each.documentsPerCpuSecond),
       thousands(each.unchangedPerCpuSecond),

@@ -7,6 +7,7 @@ import type { Entry } from './engine.ts'
 import { inChild, type Kind, type Measurements } from './in-child.ts'
 import type { SearchAnswer, SearchOrder } from './searches.ts'
 import type { TaskAnswer, TaskOrder } from './task.ts'
+import { DIMENSION } from './vectors.ts'
 import type { WriteOrder } from './writes.ts'
 
 export interface Setup {
@@ -34,7 +35,7 @@ export interface WriteResult extends Setting {
 
 export type SearchResult = Setting & SearchAnswer & Pick<SearchOrder, 'shape' | 'vectors' | 'questions'>
 export type EmbedderResult = Pick<Setting, 'name' | 'settings'> & EmbedderAnswer
-export type TaskResult = TaskAnswer & Pick<TaskOrder, 'content' | 'documents'>
+export type TaskResult = TaskAnswer & Pick<TaskOrder, 'content' | 'documents' | 'dimension'>
 
 export interface Parts {
   readonly writes: Run<readonly WriteResult[]>
@@ -178,18 +179,20 @@ async function embedders(setup: Setup): Promise<EmbedderResult[]> {
 async function task(setup: Setup): Promise<TaskResult[]> {
   const small = setup.quick ? 5000 : 10_000
   const cases = [
-    { content: 'texts', documents: small },
-    { content: 'vectors', documents: small },
-    { content: 'vectors', documents: small * 4 },
+    { content: 'texts', documents: small, dimension: DIMENSION },
+    { content: 'vectors', documents: small, dimension: DIMENSION },
+    { content: 'vectors', documents: small * 4, dimension: DIMENSION },
+    // a third of the text to read: what is left is the work per document
+    { content: 'vectors', documents: small * 4, dimension: 128 },
   ] as const
   const results: TaskResult[] = []
-  for (const { content, documents } of cases) {
-    const order: TaskOrder = { kind: 'task', engine: OURS, content, documents, seed: setup.seed }
+  for (const { content, documents, dimension } of cases) {
+    const order: TaskOrder = { kind: 'task', engine: OURS, content, documents, dimension, seed: setup.seed }
     const seen = await answer<'task'>(order, setup)
     setup.say(
-      `a task of ${documents} ${content}: ${seen.documentsPerCpuSecond.toFixed(0)} per CPU second, ${seen.maxRssMb} MiB`,
+      `a task of ${documents} ${content} (${dimension}): ${seen.documentsPerCpuSecond.toFixed(0)} per CPU second, ${seen.maxRssMb} MiB`,
     )
-    results.push({ content, documents, ...seen })
+    results.push({ content, documents, dimension, ...seen })
   }
   return results
 }

@@ -1,7 +1,7 @@
 /**
  * Our vector store and built-in embedder beside their peers, on this machine, in one run: `pnpm --filter @mcp-worker/bench run vector`.
  *
- *   --quick            fewer vectors and rounds: under eight minutes
+ *   --quick            fewer vectors and rounds: under eight minutes. The whole takes about twenty on two quiet cores.
  *   --parts writes,searches,recall,embedders,task
  *   --engines "mcp-worker,sqlite-vec vec0"      --rounds 3      --seed 1
  *   --profile          leaves a .cpuprofile per measurement under bench/results/profiles
@@ -49,7 +49,9 @@ const kept: Partial<Parts> = existsSync(file)
 for (const name of values.parts.split(',')) {
   if (!isPart(name)) throw new Error(`expected parts of ${Object.keys(PARTS).join(', ')}, got ${name}`)
   const at = new Date().toISOString()
+  const from = performance.now()
   const rows = await PARTS[name](setup)
+  setup.say(`${name} took ${((performance.now() - from) / 60_000).toFixed(1)} minutes`)
   Object.assign(kept, {
     [name]: { at, machine, quick: setup.quick, rounds: setup.rounds, seed: setup.seed, results: rows },
   })

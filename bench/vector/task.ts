@@ -15,6 +15,8 @@ export interface TaskOrder {
   /** What the documents of the file hold. */
   readonly content: 'texts' | 'vectors'
   readonly documents: number
+  /** Of ready vectors. */
+  readonly dimension: number
   readonly seed: number
 }
 
@@ -87,11 +89,11 @@ function* textLines({ documents }: TaskOrder): Generator<string> {
 }
 
 /** In blocks, so that the memory of the process is that of the work. */
-function* vectorLines({ documents, seed }: TaskOrder): Generator<string> {
+function* vectorLines({ documents, dimension, seed }: TaskOrder): Generator<string> {
   for (let from = 0; from < documents; from += 1000) {
     const { stored } = makeVectors('isotropic', 1000, 0, seed + from)
     for (let row = 0; row < Math.min(1000, documents - from); row++) {
-      const numbers = Array.from(rowOf(stored, row), (value) => value.toPrecision(7))
+      const numbers = Array.from(rowOf(stored, row).subarray(0, dimension), (value) => value.toPrecision(7))
       yield `{"id":"${idOf(from + row)}","vector":[${numbers.join(',')}]}`
     }
   }
