@@ -32,25 +32,40 @@ export interface BringInAround {
 const FIRST_BACKOFF_MS = 1000
 const LAST_BACKOFF_MS = 60_000
 
-/** The way into memory: absent → queued → loading → warming → ready. One at a time per entry; never rejects. */
-export type BringIn = (entry: ModelEntry, wish: ModelWish) => Promise<void>
+/** The way into memory: absent → queued → loading → warming → ready. */
+export interface BringIn {
+  /** One at a time per entry; who waits for it is told how it ended. */
+  start(entry: ModelEntry, wish: ModelWish): void
+  /** Resolves when none is under way any more. */
+  ended(): Promise<unknown>
+}
 
 export function createBringIn(around: BringInAround): BringIn {
-  const { clock } = around
-  return async (entry, wish) => {
-    let next: ModelWish | undefined = wish
-    // again where everybody had given up, and somebody came while the load was being stopped
-    while (next !== undefined) {
-      const attempt = beginAttempt(entry, clock)
-      try {
-        const refusal = await bringInOnce(entry, next, attempt, around)
-        if (refusal !== null) refuseAll(entry, refusal, around)
-      } catch (error) {
-        await endFailed(entry, attempt, error, around)
-      }
-      entry.attempt = null
-      next = isOut(entry) ? [...entry.waiters][0]?.wish : undefined
+  const underWay = new Set<Promise<void>>()
+  return {
+    start(entry, wish) {
+      const attempt = bringIn(entry, wish, around)
+      underWay.add(attempt)
+      void attempt.finally(() => underWay.delete(attempt))
+    },
+    ended: () => Promise.all(underWay),
+  }
+}
+
+/** Never rejects. */
+async function bringIn(entry: ModelEntry, wish: ModelWish, around: BringInAround): Promise<void> {
+  let next: ModelWish | undefined = wish
+  // again where everybody had given up, and somebody came while the load was being stopped
+  while (next !== undefined) {
+    const attempt = beginAttempt(entry, around.clock)
+    try {
+      const refusal = await bringInOnce(entry, next, attempt, around)
+      if (refusal !== null) refuseAll(entry, refusal, around)
+    } catch (error) {
+      await endFailed(entry, attempt, error, around)
     }
+    entry.attempt = null
+    next = isOut(entry) ? [...entry.waiters][0]?.wish : undefined
   }
 }
 

@@ -31,17 +31,9 @@ type CatalogOptions = Pick<
 >
 
 export function createCatalog(engines: readonly ModelEngine[], options: CatalogOptions): Catalog {
-  const byName = new Map(engines.map((engine) => [engine.name, engine]))
-  function engineOf(model: string, asked: string | undefined): ModelEngine {
-    const name = asked ?? options.models[model]?.engine ?? engineByName(model, options)
-    const engine = byName.get(name)
-    if (engine) return engine
-    const known = [...byName.keys()].join(', ')
-    throw new ModelError('ENGINE_UNKNOWN', `expected one of the engines ${known} for ${model}, got ${name}`)
-  }
   const placesOf: Catalog['placesOf'] = ({ model_id: id, revision, engine: asked }) => {
     const known = options.models[id]
-    const engine = engineOf(id, asked)
+    const engine = engineCalled(asked ?? known?.engine ?? engineByName(id, options), id, engines)
     const names = known?.name === undefined ? spellings(id, engine) : [known.name]
     return names.map((modelId) => ({
       engine,
@@ -74,6 +66,13 @@ export function createCatalog(engines: readonly ModelEngine[], options: CatalogO
       }))
     },
   }
+}
+
+function engineCalled(name: string, model: string, engines: readonly ModelEngine[]): ModelEngine {
+  const engine = engines.find((one) => one.name === name)
+  if (engine) return engine
+  const known = engines.map((one) => one.name).join(', ')
+  throw new ModelError('ENGINE_UNKNOWN', `expected one of the engines ${known} for ${model}, got ${name}`)
 }
 
 function engineByName(model: string, { embedder, defaultEngine }: CatalogOptions): string {

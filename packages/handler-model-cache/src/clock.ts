@@ -18,3 +18,17 @@ export function createCacheClock(): CacheClock {
     },
   }
 }
+
+/** Resolves after `ms`, or when the signal aborts. */
+export function sleepUntil(clock: CacheClock, ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const end = () => {
+      cancel()
+      signal.removeEventListener('abort', end)
+      resolve()
+    }
+    const cancel = clock.after(ms, end)
+    if (signal.aborted) end()
+    else signal.addEventListener('abort', end, { once: true })
+  })
+}

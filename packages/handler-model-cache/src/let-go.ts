@@ -1,4 +1,5 @@
-import type { CacheClock } from './clock.js'
+import { sleepUntil, type CacheClock } from './clock.js'
+import { createDeferred } from './deferred.js'
 import type { LoadedModel } from './engine.js'
 import { move, type Drained, type EvictReason, type ModelEntry } from './model-entry.js'
 import type { CacheObserver } from './observer.js'
@@ -86,7 +87,7 @@ function drain(
     entry.leaving.forced ||= forced
     return entry.leaving.done
   }
-  const { promise: done, resolve: end } = deferred<Drained>()
+  const { promise: done, resolve: end } = createDeferred<Drained>()
   move(entry, 'draining', around.clock.now())
   entry.cancelIdleTimer()
   entry.leaving = { reason, forced, done, end }
@@ -113,7 +114,7 @@ async function giveBack(entry: ModelEntry, around: LetGoAround): Promise<void> {
     const error = await unloadOnce(entry, around)
     if (error === null) break
     observer.unloadFailed(entry.engine.name, entry.model.modelId, error)
-    await sleep(clock, waitMs, closing)
+    await sleepUntil(clock, waitMs, closing)
   }
   forget(entry)
 }
@@ -132,12 +133,6 @@ function restTimer(entry: ModelEntry, around: LetGoAround): void {
 
 function isIdle({ state, uses, pinned }: ModelEntry): boolean {
   return state === 'ready' && uses === 0 && !pinned
-}
-
-function deferred<T>(): { readonly promise: Promise<T>; readonly resolve: (value: T) => void } {
-  const held: { resolve?: (value: T) => void } = {}
-  const promise = new Promise<T>((resolve) => (held.resolve = resolve))
-  return { promise, resolve: (value) => held.resolve?.(value) }
 }
 
 function forget(entry: ModelEntry): void {
@@ -166,17 +161,4 @@ async function unloadOnce(
   } finally {
     cancel()
   }
-}
-
-function sleep(clock: CacheClock, ms: number, until: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const end = () => {
-      cancel()
-      until.removeEventListener('abort', end)
-      resolve()
-    }
-    const cancel = clock.after(ms, end)
-    if (until.aborted) end()
-    else until.addEventListener('abort', end, { once: true })
-  })
 }

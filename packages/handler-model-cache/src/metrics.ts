@@ -48,49 +48,38 @@ function createEvents(metrics: PluginMetrics, log: PluginLog): CacheObserver {
 }
 
 function createCounters(metrics: PluginMetrics) {
-  const requests = metrics.counter({
-    name: 'requests_total',
-    help: 'Requests for a model by how they ended: hit, loaded, joined, refused, failed',
-    labels: ['engine', 'outcome'],
-  })
-  const loads = metrics.counter({
-    name: 'loads_total',
-    help: 'Loads by how they ended: loaded, failed, cancelled',
-    labels: ['engine', 'outcome'],
-  })
-  const thrash = metrics.counter({
-    name: 'reloads_soon_total',
-    help: 'Loads of a model that had been evicted for others within thrashWindow',
-    labels: ['engine'],
-  })
-  const loadSeconds = metrics.histogram({
-    name: 'load_seconds',
-    help: 'Seconds per load that worked, warmup included',
-    labels: ['engine'],
-    buckets: LOAD_SECONDS,
-  })
-  const warmupSeconds = metrics.histogram({
-    name: 'first_run_seconds',
-    help: 'Seconds of the first run after a load',
-    labels: ['engine'],
-    buckets: WARMUP_SECONDS,
-  })
-  const evictions = metrics.counter({
-    name: 'evictions_total',
-    help: 'Models unloaded by reason: room, memory, idle, asked',
-    labels: ['engine', 'reason'],
-  })
-  const gone = metrics.counter({
-    name: 'gone_total',
-    help: 'Models that their engine lost',
-    labels: ['engine'],
-  })
-  const unloadFailures = metrics.counter({
-    name: 'unload_failures_total',
-    help: 'Unloads that did not give the memory back and were tried again',
-    labels: ['engine'],
-  })
-  return { requests, loads, thrash, loadSeconds, warmupSeconds, evictions, gone, unloadFailures }
+  const count = <L extends string>(name: string, help: string, ...labels: readonly L[]) =>
+    metrics.counter({ name, help, labels })
+  const time = (name: string, help: string, buckets: readonly number[]) =>
+    metrics.histogram({ name, help, labels: ['engine'], buckets })
+  return {
+    requests: count(
+      'requests_total',
+      'Requests for a model by how they ended: hit, loaded, joined, refused, failed',
+      'engine',
+      'outcome',
+    ),
+    loads: count('loads_total', 'Loads by how they ended: loaded, failed, cancelled', 'engine', 'outcome'),
+    thrash: count(
+      'reloads_soon_total',
+      'Loads of a model that had been evicted for others within thrashWindow',
+      'engine',
+    ),
+    loadSeconds: time('load_seconds', 'Seconds per load that worked, warmup included', LOAD_SECONDS),
+    warmupSeconds: time('first_run_seconds', 'Seconds of the first run after a load', WARMUP_SECONDS),
+    evictions: count(
+      'evictions_total',
+      'Models unloaded by reason: room, memory, idle, asked',
+      'engine',
+      'reason',
+    ),
+    gone: count('gone_total', 'Models that their engine lost', 'engine'),
+    unloadFailures: count(
+      'unload_failures_total',
+      'Unloads that did not give the memory back and were tried again',
+      'engine',
+    ),
+  }
 }
 
 function createGauges(metrics: PluginMetrics): Pick<ModelCacheMetrics, 'sample' | 'stalled'> {

@@ -36,12 +36,12 @@ export function createModelBook(): ModelBook {
   }
 }
 
-/** Those longest known go first: the map keeps the order of arrival. */
+/** Those longest known go first (the map keeps the order of arrival), and those whose load failed only where all others are needed. */
 function forgetOldest(entries: Map<string, ModelEntry>): void {
   if (entries.size < MOST_REMEMBERED) return
-  for (const [key, entry] of entries) {
-    if (entry.state !== 'absent' || entry.pinned || entry.waiters.size > 0 || entry.attempt !== null) continue
-    entries.delete(key)
-    return
-  }
+  const idle = [...entries.values()].filter(
+    ({ pinned, waiters, attempt }) => !pinned && waiters.size === 0 && attempt === null,
+  )
+  const oldest = idle.find(({ state }) => state === 'absent') ?? idle.find(({ state }) => state === 'failed')
+  if (oldest !== undefined) entries.delete(oldest.key)
 }

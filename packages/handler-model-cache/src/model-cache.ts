@@ -1,4 +1,4 @@
-import { createBringIn } from './bring-in.js'
+import { createBringIn, type BringIn } from './bring-in.js'
 import type { CacheClock } from './clock.js'
 import type { LoadedModel, ModelEngine, ModelRef } from './engine.js'
 import { isModelError, ModelError } from './errors.js'
@@ -101,8 +101,7 @@ interface Inside extends ModelCacheParts {
   readonly observe: ModelCache['observe']
   readonly choices: EvictionChoice[]
   readonly closing: AbortController
-  /** Loads under way. */
-  readonly attempts: Set<Promise<void>>
+  readonly bringIn: BringIn
 }
 
 const MOST_CHOICES = 100
@@ -112,8 +111,8 @@ function wire(parts: ModelCacheParts): Inside {
   const book = createModelBook()
   const choices: EvictionChoice[] = []
   const closing = new AbortController()
-  const attempts = new Set<Promise<void>>()
   const shared = { ...settings, clock, observer, closing: closing.signal }
+  const entries = () => book.entries()
 
   const evictAll = ({ set, choice }: ChosenEvictions) => {
     choices.push(choice)
@@ -121,44 +120,33 @@ function wire(parts: ModelCacheParts): Inside {
     observer.chose(choice)
     return Promise.all(set.map((entry) => letGo.drain(entry, choice.reason, false)))
   }
-  const pools = createPools(engines, settings, {
-    clock,
-    entries: () => book.entries(),
-    evict: (chosen) => void evictAll(chosen),
-  })
+  const pools = createPools(engines, settings, { clock, entries, evict: (chosen) => void evictAll(chosen) })
   const roomOf = (entry: ModelEntry) => poolOf(pools, entry.engine).room
-  const roomChanged = (entry: ModelEntry) => roomOf(entry).changed()
+  const onRoomChanged = (entry: ModelEntry) => roomOf(entry).changed()
   const onAbsent = (entry: ModelEntry) => {
-    roomChanged(entry)
+    onRoomChanged(entry)
     const [waiter] = entry.waiters
-    if (waiter !== undefined && entry.attempt === null && !closing.signal.aborted) bringIn(entry, waiter.wish)
+    if (waiter !== undefined && entry.attempt === null && !closing.signal.aborted)
+      bringIn.start(entry, waiter.wish)
   }
-  const letGo = createLetGo({ ...shared, onRoomChanged: roomChanged, onAbsent })
-  const observe: ModelCache['observe'] = (engine, signal) =>
-    observeEndpoint(
+  const letGo = createLetGo({ ...shared, onRoomChanged, onAbsent })
+  const observe: ModelCache['observe'] = (engine, signal) => {
+    const pool = poolOf(pools, engine)
+    return observeEndpoint(
       engine,
-      {
-        clock,
-        entries: () => book.entries(),
-        pool: poolOf(pools, engine),
-        lost: (entry, error) => letGo.lost(entry, error),
-      },
+      { clock, entries, pool, lost: (entry, error) => letGo.lost(entry, error) },
       signal,
     )
-  const bringInOne = createBringIn({
-    ...shared,
-    letGo,
-    roomOf,
-    observe,
-    evictForMemory: async (chosen) => void (await evictAll(chosen)),
-  })
-  const bringIn = (entry: ModelEntry, wish: ModelWish) => {
-    const attempt = bringInOne(entry, wish)
-    attempts.add(attempt)
-    void attempt.finally(() => attempts.delete(attempt))
   }
-  const request = createRequests({ ...shared, bringIn, letGo, onWaiting: roomChanged })
-  return { ...parts, book, pools, letGo, request, observe, choices, closing, attempts }
+  const evictForMemory = async (chosen: ChosenEvictions) => void (await evictAll(chosen))
+  const bringIn = createBringIn({ ...shared, letGo, roomOf, observe, evictForMemory })
+  const request = createRequests({
+    ...shared,
+    bringIn: (entry, wish) => bringIn.start(entry, wish),
+    letGo,
+    onWaiting: onRoomChanged,
+  })
+  return { ...parts, book, pools, letGo, request, observe, choices, closing, bringIn }
 }
 
 async function ask(
@@ -210,7 +198,7 @@ async function evict(
   return unlessAborted(letGo.drain(entry, 'asked', force), signal)
 }
 
-async function close({ book, closing, attempts, engines }: Inside): Promise<void> {
+async function close({ book, closing, bringIn, engines }: Inside): Promise<void> {
   closing.abort(new ModelError('CACHE_CLOSED', 'the model cache is closed'))
   for (const entry of book.entries()) {
     entry.cancelIdleTimer()
@@ -218,7 +206,7 @@ async function close({ book, closing, attempts, engines }: Inside): Promise<void
     for (const waiter of entry.waiters) waiter.reject(closing.signal.reason)
     entry.waiters.clear()
   }
-  await Promise.all(attempts)
+  await bringIn.ended()
   await Promise.all(engines.map((engine) => engine.close()))
 }
 

@@ -37,24 +37,13 @@ const SAMPLE_EVERY_MS = 1000
 
 /** Rejects where the warm list could not be loaded, with everything closed again. */
 export async function openModelCache(parts: OpenCacheParts): Promise<OpenedCache> {
-  const { options, engines, signal, clock = createCacheClock() } = parts
-  const metrics = createModelCacheMetrics(parts.metrics, parts.log)
-  const cache = createModelCache({
-    engines,
-    clock,
-    observer: metrics,
-    settings: settingsOf(options, engines),
-  })
+  const { options, engines, log, signal, clock = createCacheClock() } = parts
+  const metrics = createModelCacheMetrics(parts.metrics, log)
+  const settings = settingsOf(options, engines)
+  const cache = createModelCache({ engines, clock, observer: metrics, settings })
   const catalog = createCatalog(engines, options)
   const reconcile = createReconcile({ cache, catalog, engines, warm: options.warm })
-  const upkeep = keepUp({
-    cache,
-    clock,
-    metrics,
-    reconcile,
-    everyMs: options.reconcileInterval,
-    log: parts.log,
-  })
+  const upkeep = keepUp({ cache, clock, metrics, reconcile, everyMs: options.reconcileInterval, log })
   const close = async () => {
     upkeep.stop()
     await cache.close()

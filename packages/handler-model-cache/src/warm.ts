@@ -1,4 +1,4 @@
-import type { CacheClock } from './clock.js'
+import { sleepUntil, type CacheClock } from './clock.js'
 import { isModelError } from './errors.js'
 import type { ModelCache } from './model-cache.js'
 import { bringBack, wantedWishes, type ReconcileAround } from './reconcile.js'
@@ -39,26 +39,13 @@ async function loadWarm(wanted: Wanted, around: WarmAround, signal: AbortSignal)
     if (signal.aborted) break
     fault = `${wanted.what}: ${error.message}`
     if (isModelError(error) && !error.retryable) break
-    await wait(around.clock, waitOf(error), signal)
+    await sleepUntil(around.clock, waitOf(error), signal)
   }
   return fault
 }
 
 function waitOf(error: Error): number {
   return isModelError(error) ? Math.max(RETRY_EVERY_MS, error.retryAfterMs ?? 0) : RETRY_EVERY_MS
-}
-
-function wait(clock: CacheClock, ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const end = () => {
-      cancel()
-      signal.removeEventListener('abort', end)
-      resolve()
-    }
-    const cancel = clock.after(ms, end)
-    if (signal.aborted) end()
-    else signal.addEventListener('abort', end, { once: true })
-  })
 }
 
 /** Names of the warm list whose last load failed, with why. */

@@ -52,7 +52,13 @@ export interface ControlledEngine {
   readonly log: string[]
   /** Bytes of loads under way and of loaded models, by model. */
   readonly memory: Map<string, number>
-  readonly state: { closed: boolean; peak: number; estimateError: ModelErrorCode | null }
+  readonly state: {
+    closed: boolean
+    peak: number
+    estimateError: ModelErrorCode | null
+    /** What a shared endpoint does when it is told a keep-alive. Default: it takes it. */
+    onKeep: (modelId: string) => Promise<void>
+  }
   readonly loads: Steps<{ readonly bytes?: number }>
   readonly warmups: Steps<WarmupTimes>
   readonly unloads: Steps<void>
@@ -78,7 +84,12 @@ export function createControlledEngine(
   const memory = new Map<string, number>()
   const lose = new Map<string, (error: Error) => void>()
   const log: string[] = []
-  const state = { closed: false, peak: 0, estimateError: null as ModelErrorCode | null }
+  const state: ControlledEngine['state'] = {
+    closed: false,
+    peak: 0,
+    estimateError: null,
+    onKeep: async () => {},
+  }
 
   const take = (modelId: string, bytes: number) => {
     memory.set(modelId, bytes)
@@ -137,6 +148,12 @@ export function createControlledEngine(
         lose.delete(modelId)
       },
       onGone: (callback) => void listeners.push(callback),
+      ...(sharedEndpoint && {
+        keepFor(ms) {
+          log.push(`keep ${modelId} ${ms}`)
+          return state.onKeep(modelId)
+        },
+      }),
     }
   }
 

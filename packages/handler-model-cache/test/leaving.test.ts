@@ -268,3 +268,26 @@ test('an engine that dies while room is made for what its load measured: nobody 
   await settled()
   expect([stateOf('c'), counted()]).toEqual(['failed', 0])
 })
+
+test('when a model that was to go is revived, the head of the line gets its room from others', async () => {
+  const { loadAll, use, evict, preload, test: engine } = openCache({ a: 60, c: 30, e: 40 })
+  await loadAll('a', 'c')
+  const using = await use('a')
+  void evict('a')
+  const asked = preload('e')
+  await settled()
+  expect([asked.seen(), engine.log]).toEqual(['waiting', ['load a', 'load c']])
+  await expect(preload('a')).resolves.toMatchObject({ how: 'hit' })
+  await settled()
+  expect(engine.log).toEqual(['load a', 'load c', 'unload c'])
+  using.end()
+})
+
+test('closing tells who waits for the eviction of a model in use', async () => {
+  const { cache, loadAll, use, evict } = openCache(MODELS)
+  await loadAll('a')
+  await use('a')
+  const gone = evict('a')
+  await settled()
+  await Promise.all([expect(gone).rejects.toMatchObject({ code: 'CACHE_CLOSED' }), cache.close()])
+})

@@ -1,5 +1,4 @@
 import { expect, test } from 'vitest'
-import { ModelError } from '../src/errors.js'
 import { openCache } from './cache-harness.js'
 import { settled } from './stepped-clock.js'
 
@@ -207,96 +206,6 @@ test('policy lru evicts the least recently used first', async () => {
   expect(engine.log.filter((line) => line.startsWith('unload'))).toEqual(['unload d', 'unload e'])
 })
 
-test('on out of memory the cheapest set is evicted and the load tried once more', async () => {
-  const { preload, loadAll, test: engine, stateOf } = openCache(MODELS, { limit: null })
-  await loadAll('a', 'c')
-  const asked = preload('d')
-  await settled()
-  engine.loads.of('d').reject(outOfMemory())
-  await settled()
-  expect(stateOf('c')).toBe('unloading')
-  engine.unloads.of('c').resolve()
-  await settled()
-  engine.loads.of('d').resolve({})
-  await expect(asked).resolves.toMatchObject({ how: 'loaded' })
-  expect([stateOf('a'), engine.loadsOf('d')]).toEqual(['ready', 2])
-})
-
-test('out of memory a second time is a retryable error with the bytes free again', async () => {
-  const { preload, loadAll, test: engine, stateOf, counted } = openCache(MODELS, { limit: null })
-  await loadAll('a', 'c')
-  const asked = preload('d')
-  await settled()
-  engine.loads.of('d').reject(outOfMemory())
-  await settled()
-  engine.unloads.of('c').resolve()
-  await settled()
-  engine.loads.of('d').reject(outOfMemory())
-  await expect(asked).rejects.toMatchObject({ code: 'OUT_OF_MEMORY', retryable: true })
-  expect([stateOf('d'), stateOf('a'), counted(), engine.loadsOf('d')]).toEqual(['failed', 'ready', 60, 2])
-})
-
-test('a request that may evict nobody evicts nobody for memory either', async () => {
-  const { preload, loadAll, test: engine, stateOf } = openCache(MODELS, { limit: null })
-  await loadAll('a')
-  const asked = preload('d', { evict: 'none' })
-  await settled()
-  engine.loads.of('d').reject(outOfMemory())
-  await expect(asked).rejects.toMatchObject({ code: 'OUT_OF_MEMORY' })
-  expect(stateOf('a')).toBe('ready')
-})
-
-test('after a load the measured size counts in place of the estimate, the next time too', async () => {
-  const { preload, test: engine, counted, evict } = openCache(MODELS)
-  const asked = preload('a')
-  await settled()
-  expect(counted()).toBe(60)
-  engine.loads.of('a').resolve({ bytes: 45 })
-  await asked
-  expect(counted()).toBe(45)
-  const gone = evict('a')
-  await settled()
-  engine.unloads.of('a').resolve()
-  await gone
-  expect(counted()).toBe(0)
-  void preload('a').catch(() => {})
-  await settled()
-  expect(counted()).toBe(45)
-})
-
-test('a load that measured more than fits beside the others pushes the cheapest out before it is ready', async () => {
-  const { preload, loadAll, test: engine, counted, stateOf } = openCache(MODELS)
-  await loadAll('a')
-  const asked = preload('c')
-  await settled()
-  engine.loads.of('c').resolve({ bytes: 70 })
-  await settled()
-  expect([stateOf('c'), stateOf('a'), asked.seen()]).toEqual(['warming', 'unloading', 'waiting'])
-  engine.unloads.of('a').resolve()
-  await asked
-  expect(counted()).toBe(70)
-})
-
-test('a load that measured more than the whole budget is unloaded and MODEL_OVER_BUDGET', async () => {
-  const { preload, loadAll, test: engine, counted, stateOf } = openCache(MODELS)
-  await loadAll('c')
-  const asked = preload('d')
-  await settled()
-  engine.loads.of('d').resolve({ bytes: 101 })
-  await settled()
-  engine.unloads.of('d').resolve()
-  await expect(asked).rejects.toMatchObject({ code: 'MODEL_OVER_BUDGET' })
-  await settled()
-  expect([counted(), stateOf('c'), stateOf('d')]).toEqual([30, 'ready', 'absent'])
-})
-
-test('memory_bytes of the request is reserved in place of the estimate', async () => {
-  const { preload, counted } = openCache(MODELS)
-  void preload('a', { memoryBytes: 77 }).catch(() => {})
-  await settled()
-  expect(counted()).toBe(77)
-})
-
 test('what others hold in a shared pool leaves less room: a request waits until they go', async () => {
   const harness = openCache(MODELS, { pool: 'shared', sharedEndpoint: true })
   const { preload, cache, counted, test: engine } = harness
@@ -310,22 +219,4 @@ test('what others hold in a shared pool leaves less room: a request waits until 
   await settled()
   engine.loads.of('a').resolve({})
   await expect(asked).resolves.toMatchObject({ how: 'loaded' })
-})
-
-function outOfMemory(): Error {
-  return new ModelError('OUT_OF_MEMORY', 'expected 30 bytes, got none')
-}
-
-test('a load that measured more than can be made room for is unloaded again: NO_ROOM', async () => {
-  const { preload, loadAll, pin, test: engine, counted, stateOf } = openCache(MODELS)
-  await loadAll('a')
-  pin('a')
-  const asked = preload('c')
-  await settled()
-  engine.loads.of('c').resolve({ bytes: 70 })
-  await settled()
-  engine.unloads.of('c').resolve()
-  await expect(asked).rejects.toMatchObject({ code: 'NO_ROOM', retryable: true })
-  await settled()
-  expect([stateOf('a'), stateOf('c'), counted()]).toEqual(['ready', 'failed', 60])
 })

@@ -1,5 +1,5 @@
+import { createDeferred } from '../../deferred.js'
 import { ModelError } from '../../errors.js'
-import { createDeferred } from './deferred.js'
 import type { HostCalls, HostReply, HostRequest, InputOf, OutputOf, ReportProgress } from './messages.js'
 
 /** A thread or child process as `createHost` needs it. */

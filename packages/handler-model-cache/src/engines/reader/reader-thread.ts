@@ -10,6 +10,8 @@ import type { ModelFile } from '../model-root.js'
 import { identityOf } from './file-identity.js'
 
 const chunkBytes = 1 << 20
+/** Each report wakes the main thread, and there everybody who waits is told. */
+const reportEveryBytes = 8 << 20
 
 export interface InspectInput {
   readonly file: ModelFile
@@ -93,7 +95,7 @@ function readAll(fd: number, bytes: number, hash: Hash | null, progress: ReportP
       throwFault('MODEL_TRUNCATED', `expected ${bytes} bytes, the file was cut to ${done} meanwhile`)
     hash?.update(count === chunkBytes ? buffer : buffer.subarray(0, count))
     done += count
-    progress(done, bytes)
+    if (done % reportEveryBytes < count || done === bytes) progress(done, bytes)
   }
   return hash ? `sha256:${hash.digest('hex')}` : null
 }

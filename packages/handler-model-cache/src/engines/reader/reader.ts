@@ -11,11 +11,16 @@ interface ReadOptions {
   readonly progress?: ReportProgress
 }
 
-/** Looks at model files in a thread per call. An abort ends the thread, and rejects with the signal's reason after that. */
-export interface FileReader {
+interface ReaderFace {
   /** @param digest what the content must have (DIGEST_MISMATCH); null: not read */
   inspect(input: FileInput, options: ReadOptions): Promise<InspectOutput>
   read(input: FileInput, options: ReadOptions): Promise<ReadOutput>
+}
+
+/** Looks at model files in a thread. An abort ends the thread, and rejects with the signal's reason after that. */
+export interface FileReader extends ReaderFace {
+  /** Several calls in one thread, which ends after `work`: to start one takes tens of milliseconds. */
+  within<T>(name: string, signal: AbortSignal, work: (calls: ReaderFace) => Promise<T>): Promise<T>
   /** Ends what is under way. */
   close(): Promise<void>
 }
@@ -28,34 +33,44 @@ export function createFileReader(): FileReader {
   const closing = new AbortController()
   const running = new Set<Promise<unknown>>()
 
-  async function run<Report extends { readonly digest: string | null }>(
-    input: FileInput,
-    options: ReadOptions,
-    call: (thread: Host<ReaderCalls>, input: InspectInput, options: ReadOptions) => Promise<Report>,
-  ): Promise<Report> {
-    const signal = AbortSignal.any([options.signal, closing.signal])
-    signal.throwIfAborted()
-    const { digest, ...file } = input
+  const within: FileReader['within'] = async (name, given, work) => {
+    AbortSignal.any([given, closing.signal]).throwIfAborted()
     const thread = startThread<ReaderCalls>(readerModule, {
-      what: `the reader of model ${JSON.stringify(file.name)}`,
+      what: `the reader of model ${JSON.stringify(name)}`,
     })
-    const answer = call(thread, { ...file, hash: digest !== null }, { ...options, signal })
+    const answer = work(callsIn(thread, closing.signal))
     const ended = Promise.allSettled([answer]).then(() => thread.end())
     running.add(ended)
     await ended
     running.delete(ended)
-    const report = await answer
-    refuseOtherDigest(input, report.digest)
-    return report
+    return answer
   }
   return {
-    inspect: (file, options) =>
-      run(file, options, (thread, input, callOptions) => thread.call('inspect', input, callOptions)),
-    read: (file, options) =>
-      run(file, options, (thread, input, callOptions) => thread.call('read', input, callOptions)),
+    within,
+    inspect: (file, options) => within(file.name, options.signal, (thread) => thread.inspect(file, options)),
+    read: (file, options) => within(file.name, options.signal, (thread) => thread.read(file, options)),
     async close() {
       closing.abort(new ModelError('CACHE_CLOSED', 'expected an open engine, got one that was closed'))
       await Promise.all(running)
+    },
+  }
+}
+
+function callsIn(thread: Host<ReaderCalls>, closing: AbortSignal): ReaderFace {
+  const prepare = ({ digest, ...file }: FileInput, options: ReadOptions) => {
+    const input = { ...file, hash: digest !== null }
+    return [input, { ...options, signal: AbortSignal.any([options.signal, closing]) }] as const
+  }
+  return {
+    async inspect(file, options) {
+      const report = await thread.call('inspect', ...prepare(file, options))
+      refuseOtherDigest(file, report.digest)
+      return report
+    },
+    async read(file, options) {
+      const report = await thread.call('read', ...prepare(file, options))
+      refuseOtherDigest(file, report.digest)
+      return report
     },
   }
 }

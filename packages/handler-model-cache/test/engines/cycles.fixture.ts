@@ -1,0 +1,45 @@
+import type { ModelEngine } from '@mcp-worker/handler-model-cache'
+import { expect, onTestFinished, test } from 'vitest'
+import { loadOptions, modelRef } from '../engine-suite.js'
+import { modelFolder } from './folder.fixture.js'
+import { onnxChildren, residentBytes } from './onnx-children.js'
+import { engineThreads } from './worker-threads.js'
+
+const cycles = 200
+/** What a process takes once and keeps (pools of threads, code, arenas of the allocator) is there after so many. */
+const settling = 20
+const never = new AbortController().signal
+
+/**
+ * A test of its own file for each engine: what another one takes meanwhile would be in the figure, and the files run side by side.
+ * @param open is given a folder for models, and answers the engine and the model
+ */
+export function describeCycles(
+  name: string,
+  open: (root: string) => Promise<{ readonly engine: ModelEngine; readonly model: string }>,
+): void {
+  test(
+    `${name} takes within 10 % of the start after 200 loads and unloads`,
+    { timeout: 600_000 },
+    async () => {
+      const { engine, model } = await open(await modelFolder())
+      onTestFinished(() => engine.close())
+      let start = 0
+      for (let done = 1; done <= cycles; done += 1) {
+        const loaded = await engine.load(modelRef(model), loadOptions())
+        await loaded.warmup({ runs: 1, maxMs: 60_000, signal: never })
+        await loaded.unload(never)
+        if (done === settling) start = await allMemory()
+      }
+      expect(await allMemory()).toBeLessThanOrEqual(start * 1.1)
+      expect(await onnxChildren()).toEqual([])
+      expect(engineThreads()).toBe(0)
+    },
+  )
+}
+
+/** Resident memory of this process and its children. */
+async function allMemory(): Promise<number> {
+  const sizes = await Promise.all([process.pid, ...(await onnxChildren())].map(residentBytes))
+  return sizes.reduce((sum, size) => sum + size, 0)
+}

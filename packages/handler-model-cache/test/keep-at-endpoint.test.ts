@@ -1,0 +1,81 @@
+import { expect, test } from 'vitest'
+import { createDeferred } from '../src/deferred.js'
+import { ModelError } from '../src/errors.js'
+import { openCache } from './cache-harness.js'
+import { settled } from './stepped-clock.js'
+
+const openShared = () => openCache({ a: 60, b: 60 }, { pool: 'shared', sharedEndpoint: true })
+
+test('who joins a load with another keep_alive is heard: the endpoint is told before anybody gets the model', async () => {
+  const { preload, test: engine } = openShared()
+  const first = preload('a', { keepAliveMs: 1000 })
+  await settled()
+  const second = preload('a', { keepAliveMs: 5000 })
+  await settled()
+  engine.loads.of('a').resolve({})
+  await Promise.all([first, second])
+  expect(engine.log).toEqual(['load a', 'keep a 5000'])
+})
+
+test('nobody is told of a load by the time that it was loaded with', async () => {
+  const { preload, test: engine } = openShared()
+  const asked = preload('a', { keepAliveMs: 1000 })
+  await settled()
+  engine.loads.of('a').resolve({})
+  await asked
+  expect(engine.log).toEqual(['load a'])
+})
+
+test('an endpoint that refuses the time fails the request, and the model stays as evictable as it was', async () => {
+  const { preload, loadAll, test: engine, stateOf, cache, wishFor } = openShared()
+  await loadAll('a')
+  engine.state.onKeep = async () => {
+    throw new ModelError('ENDPOINT_FAILED', 'expected an answer, got none')
+  }
+  const asked = preload('a', { keepAliveMs: 5000, pin: true })
+  await expect(asked).rejects.toMatchObject({ code: 'ENDPOINT_FAILED' })
+  expect(stateOf('a')).toBe('ready')
+  expect(cache.find(engine.engine, wishFor('a').model)).toMatchObject({ uses: 0, pinned: false })
+})
+
+test('an endpoint that calls a model gone without losing it is an error, not an endless question', async () => {
+  const { preload, loadAll, test: engine } = openShared()
+  await loadAll('a')
+  engine.state.onKeep = async () => {
+    throw new ModelError('MODEL_GONE', 'expected the model, got nothing')
+  }
+  await expect(preload('a', { keepAliveMs: 5000 })).rejects.toMatchObject({ code: 'MODEL_GONE' })
+})
+
+test('a model that is lost while its endpoint is told is loaded again for the request', async () => {
+  const { preload, loadAll, test: engine } = openShared()
+  await loadAll('a')
+  engine.state.onKeep = async (modelId) => engine.kill(modelId)
+  const asked = preload('a', { keepAliveMs: 5000 })
+  await settled()
+  engine.loads.of('a').resolve({})
+  await expect(asked).resolves.toMatchObject({ how: 'loaded' })
+})
+
+test('a model is in use while its endpoint is told: an eviction waits, and the hit revives it', async () => {
+  const { preload, loadAll, evict, test: engine, stateOf } = openShared()
+  await loadAll('a')
+  const held = createDeferred<void>()
+  engine.state.onKeep = () => held.promise
+  const asked = preload('a', { keepAliveMs: 5000 })
+  await settled()
+  void evict('a')
+  await settled()
+  expect(stateOf('a')).toBe('draining')
+  held.resolve()
+  await expect(asked).resolves.toMatchObject({ how: 'hit' })
+  expect(stateOf('a')).toBe('ready')
+})
+
+test('what keep_alive 0 means is not told: it is unloaded', async () => {
+  const { preload, loadAll, test: engine, clock } = openShared()
+  await loadAll('a')
+  await preload('a', { keepAliveMs: 0 })
+  await clock.step(0)
+  expect(engine.log).toEqual(['load a', 'unload a'])
+})
