@@ -105,12 +105,12 @@ function evictableFor({ entries, clock, settings, ledger }: ChoiceAround, wanted
   return idle
 }
 
-/** Those that are not in memory and have been: they may come back. */
+/** Those that are not in memory and that somebody asked for: they may come back. */
 function absentIn({ entries, clock, settings, ledger }: ChoiceAround, wanted: ModelEntry): IdleModel[] {
   return [...entries()].flatMap((entry) => {
     const isOut = entry.state === 'absent' || entry.state === 'failed'
     const bytes = sizeOf(entry, ledger)
-    if (entry === wanted || !isOut || entry.loadMs === 0 || bytes === null) return []
+    if (entry === wanted || !isOut || bytes === null) return []
     return [lookAt(entry, bytes, clock.now(), settings)]
   })
 }

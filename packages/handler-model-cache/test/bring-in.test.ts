@@ -20,6 +20,19 @@ test('on out of memory the cheapest set is evicted and the load tried once more'
   expect([stateOf('a'), engine.loadsOf('d')]).toEqual(['ready', 2])
 })
 
+test('on out of memory everything idle goes where that is less than the model takes, and the load is tried once more', async () => {
+  const { preload, loadAll, test: engine } = openCache(MODELS)
+  await loadAll('c')
+  const asked = preload('a')
+  await settled()
+  engine.loads.of('a').reject(outOfMemory())
+  await settled()
+  engine.unloads.of('c').resolve()
+  await settled()
+  engine.loads.of('a').resolve({})
+  await expect(asked).resolves.toMatchObject({ how: 'loaded' })
+})
+
 test('out of memory a second time is a retryable error with the bytes free again', async () => {
   const { preload, loadAll, test: engine, stateOf, counted } = openCache(MODELS, { limit: null })
   await loadAll('a', 'c')

@@ -291,3 +291,33 @@ test('closing tells who waits for the eviction of a model in use', async () => {
   await settled()
   await Promise.all([expect(gone).rejects.toMatchObject({ code: 'CACHE_CLOSED' }), cache.close()])
 })
+
+test('an eviction that is joined by a forced one is forced: a request does not revive the model', async () => {
+  const { loadAll, use, evict, preload, stateOf, test: engine } = openCache(MODELS)
+  await loadAll('a')
+  const using = await use('a')
+  void evict('a')
+  void evict('a', true)
+  const asked = preload('a')
+  await settled()
+  expect([asked.seen(), stateOf('a')]).toEqual(['waiting', 'draining'])
+  using.end()
+  await settled()
+  engine.unloads.of('a').resolve()
+  await settled()
+  engine.loads.of('a').resolve({})
+  await expect(asked).resolves.toMatchObject({ how: 'loaded' })
+})
+
+test('the end of a use of a model that was lost is no end of a use of the next one', async () => {
+  const { loadAll, use, cache, test: engine, wishFor } = openCache(MODELS)
+  await loadAll('a')
+  const old = await use('a')
+  engine.kill('a')
+  await loadAll('a')
+  const using = await use('a')
+  old.end()
+  await old.done
+  expect(cache.find(engine.engine, wishFor('a').model)?.uses).toBe(1)
+  using.end()
+})

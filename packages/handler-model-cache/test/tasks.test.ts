@@ -89,3 +89,23 @@ test('a server that is full: the cheapest idle model goes, and the load is tried
   })
   expect([...server.loaded]).toEqual(['llama3-8b:latest'])
 })
+
+test('engine ollama: missing, corrupt, over budget, another digest are distinct permanent errors, and nothing is evicted for them', async () => {
+  const { worker, server } = await startCacheWorker({ endpointMemoryLimitMb: 5 * 1024, warmupRuns: 0 })
+  await (await worker.submit('model_cache', SEED)).result()
+  const codeOf = async (payload: { model_id: string; digest?: string; memory_bytes?: number }) => {
+    const task = await worker.submit('model_cache', payload)
+    await task.result().catch(() => {})
+    const { error, failureReason, attempts } = (await worker.get(task.id)) ?? {}
+    expect([failureReason, attempts]).toEqual(['non_retryable', 1])
+    return error?.code
+  }
+  expect(await codeOf({ model_id: 'none:1b' })).toBe('MODEL_NOT_FOUND')
+  expect(await codeOf({ model_id: 'qwen3:4b', memory_bytes: 6 * 2 ** 30 })).toBe('MODEL_OVER_BUDGET')
+  expect(await codeOf({ model_id: 'qwen3:4b', digest: `sha256:${'0'.repeat(64)}` })).toBe('DIGEST_MISMATCH')
+  const error = 'error loading model: invalid magic'
+  server.faults.push({ path: '/api/generate', kind: 'status', status: 500, error })
+  expect(await codeOf({ model_id: 'qwen3:4b' })).toBe('MODEL_CORRUPT')
+  expect([...server.loaded]).toEqual(['llama3-8b:latest'])
+  expect(await worker.query('model_cache_status', {})).toMatchObject({ last_eviction: null })
+})

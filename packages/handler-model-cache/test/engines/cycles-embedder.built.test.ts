@@ -2,6 +2,8 @@ import { createEmbedderEngine, embedderEngineOptions } from '@mcp-worker/handler
 import { describeCycles } from './cycles.fixture.js'
 
 describeCycles('embedder', async () => ({
-  engine: createEmbedderEngine(embedderEngineOptions.parse({})),
-  model: 'builtin',
+  engine: createEmbedderEngine(
+    embedderEngineOptions.parse({ models: { one: { engine: 'builtin' }, two: { engine: 'builtin' } } }),
+  ),
+  models: ['one', 'two'],
 }))

@@ -4,6 +4,6 @@ import { writeGguf } from '../models/write-gguf.js'
 import { describeCycles } from './cycles.fixture.js'
 
 describeCycles('file', async (root) => {
-  writeGguf(join(root, 'small.gguf'), 2)
-  return { engine: createFileEngine(fileEngineOptions.parse({ root })), model: 'small.gguf' }
+  for (const name of ['small.gguf', 'other.gguf']) writeGguf(join(root, name), 2)
+  return { engine: createFileEngine(fileEngineOptions.parse({ root })), models: ['small.gguf', 'other.gguf'] }
 })

@@ -4,5 +4,5 @@ import { putRealModels } from './folder.fixture.js'
 
 describeCycles('onnx', async (root) => {
   await putRealModels(root)
-  return { engine: createOnnxEngine(onnxEngineOptions.parse({ root })), model: 'small.onnx' }
+  return { engine: createOnnxEngine(onnxEngineOptions.parse({ root })), models: ['small.onnx', 'other.onnx'] }
 })

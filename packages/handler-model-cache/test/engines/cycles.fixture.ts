@@ -7,35 +7,43 @@ import { engineThreads } from './worker-threads.js'
 
 const cycles = 200
 /** What a process takes once and keeps (pools of threads, code, arenas of the allocator) is there after so many. */
-const settling = 20
+const settling: number = 20
 const never = new AbortController().signal
 
 /**
- * A test of its own file for each engine: what another one takes meanwhile would be in the figure, and the files run side by side.
- * @param open is given a folder for models, and answers the engine and the model
+ * A test of its own file for each engine: what another one takes meanwhile would be in the figure. Two models at a time, for a load mostly waits for its
+ * own thread or process.
+ * @param open is given a folder for models, and answers the engine and two models
  */
 export function describeCycles(
   name: string,
-  open: (root: string) => Promise<{ readonly engine: ModelEngine; readonly model: string }>,
+  open: (
+    root: string,
+  ) => Promise<{ readonly engine: ModelEngine; readonly models: readonly [string, string] }>,
 ): void {
   test(
     `${name} takes within 10 % of the start after 200 loads and unloads`,
     { timeout: 600_000 },
     async () => {
-      const { engine, model } = await open(await modelFolder())
+      const { engine, models } = await open(await modelFolder())
       onTestFinished(() => engine.close())
       let start = 0
-      for (let done = 1; done <= cycles; done += 1) {
-        const loaded = await engine.load(modelRef(model), loadOptions())
-        await loaded.warmup({ runs: 1, maxMs: 60_000, signal: never })
-        await loaded.unload(never)
+      for (let done = models.length; done <= cycles; done += models.length) {
+        await Promise.all(models.map((model) => cycle(engine, model)))
         if (done === settling) start = await allMemory()
       }
+      expect(start).toBeGreaterThan(0)
       expect(await allMemory()).toBeLessThanOrEqual(start * 1.1)
       expect(await onnxChildren()).toEqual([])
       expect(engineThreads()).toBe(0)
     },
   )
+}
+
+async function cycle(engine: ModelEngine, model: string): Promise<void> {
+  const loaded = await engine.load(modelRef(model), loadOptions())
+  await loaded.warmup({ runs: 1, maxMs: 60_000, signal: never })
+  await loaded.unload(never)
 }
 
 /** Resident memory of this process and its children. */
