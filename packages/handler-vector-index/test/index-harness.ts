@@ -72,7 +72,7 @@ export async function openIndex(storeOptions: Partial<SqliteStoreOptions> = {}):
   }
 }
 
-const silentMetrics = createVectorIndexMetrics({
+export const silentMetrics = createVectorIndexMetrics({
   counter: () => ({ inc: () => {} }),
   gauge: () => ({ set: () => {} }),
   histogram: () => ({ observe: () => {} }),
@@ -80,7 +80,7 @@ const silentMetrics = createVectorIndexMetrics({
 
 let runs = 0
 
-function contextOf({ task, checkpoint, signal, onCheckpoint, onProgress }: RunOptions): TaskContext {
+export function contextOf({ task, checkpoint, signal, onCheckpoint, onProgress }: RunOptions): TaskContext {
   let stored = JSON.stringify(checkpoint ?? null)
   return {
     task: { id: task ?? `task-${++runs}` },

@@ -2,10 +2,13 @@ import { writeFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { type DocumentSource, type Entry, openDocuments } from '../src/documents.js'
 import type { Checkpoint } from '../src/journal.js'
+import { optionsSchema } from '../src/options.js'
 import { payloadSchema } from '../src/payload.js'
 import { createSeenIds } from '../src/seen-ids.js'
-import { type IndexHarness, openIndex } from './index-harness.js'
+import { syncDocuments } from '../src/sync.js'
+import { contextOf, type IndexHarness, openIndex, silentMetrics } from './index-harness.js'
 
 const numbered = (count: number, from = 0) =>
   Array.from({ length: count }, (_, i) => ({ id: `doc-${from + i}`, text: `text number ${from + i}` }))
@@ -177,6 +180,37 @@ test('a retried sync deletes nothing where its first delivery met an entry witho
     warnings: ['DELETES_SKIPPED'],
     collection: { count: 20 },
   })
+})
+
+test('a sync reads each entry of its source once; a retried one those before its checkpoint too', async () => {
+  const index = await openIndex()
+  const payload = payloadSchema.parse({ operation: 'sync', documents: numbered(30), batch_size: 10 })
+  if (payload.operation !== 'sync') throw new Error('expected a sync')
+  const inner = await openDocuments(payload, null)
+  const read: number[] = []
+  function* noted(entries: Iterable<Entry>): Generator<Entry> {
+    for (const entry of entries) {
+      read.push(entry.position)
+      yield entry
+    }
+  }
+  const source: DocumentSource = {
+    ...inner,
+    async *entries(from) {
+      for await (const entries of inner.entries(from)) yield noted(entries)
+    },
+  }
+  const options = optionsSchema.parse({})
+  const deps = { store: index.store, embedder: index.embedder, metrics: silentMetrics, options }
+  let checkpoint: Checkpoint | undefined
+  const keepFirst = (saved: Checkpoint) => (checkpoint ??= saved)
+  await syncDocuments(payload, source, deps, contextOf({ onCheckpoint: keepFirst }))
+  expect(read).toEqual(Array.from({ length: 30 }, (_, i) => i))
+  read.length = 0
+  expect(checkpoint?.next).toBe(10)
+  await syncDocuments(payload, source, deps, contextOf({ ...(checkpoint && { checkpoint }) }))
+  // the one at the checkpoint is met by both readings
+  expect(read.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 31 }, (_, i) => (i > 10 ? i - 1 : i)))
 })
 
 test('a file that changes under a sync deletes nothing', async () => {
