@@ -79,8 +79,7 @@ async function measure(): Promise<LoadingSample> {
   await setTimeout(200)
   const before = process.memoryUsage.rss()
   const abort = new AbortController()
-  const delay = monitorEventLoopDelay({ resolution: resolutionMs })
-  delay.enable()
+  const delay = monitorLoop()
   // its first sample only sets its clock: what blocks the loop before that is not seen
   await setTimeout(50)
   const started = performance.now()
@@ -98,7 +97,7 @@ async function measure(): Promise<LoadingSample> {
     )
     return {
       ms: performance.now() - abortedAt,
-      ...lagOf(delay),
+      ...delay.read(),
       keptMb: megabytes(process.memoryUsage.rss() - before),
     }
   }
@@ -106,14 +105,35 @@ async function measure(): Promise<LoadingSample> {
   const ms = performance.now() - started
   // a turn of the loop, so that a delay that has not ended yet is in
   await setTimeout(20)
-  const lag = lagOf(delay)
+  const lag = delay.read()
   await free()
   await setTimeout(100)
   return { ms, ...lag, keptMb: megabytes(process.memoryUsage.rss() - before) }
 }
 
-function lagOf(delay: ReturnType<typeof monitorEventLoopDelay>) {
-  return { lagP99Ms: delay.percentile(99) / 1e6 - resolutionMs, lagMaxMs: delay.max / 1e6 - resolutionMs }
+/** The delay of the loop, and the CPU time of this thread between two of its turns. */
+function monitorLoop() {
+  const delay = monitorEventLoopDelay({ resolution: resolutionMs })
+  delay.enable()
+  let busyMaxMs = 0
+  let before = cpuMs()
+  setInterval(() => {
+    const now = cpuMs()
+    busyMaxMs = Math.max(busyMaxMs, now - before)
+    before = now
+  }, resolutionMs).unref()
+  return {
+    read: () => ({
+      lagP99Ms: delay.percentile(99) / 1e6 - resolutionMs,
+      lagMaxMs: delay.max / 1e6 - resolutionMs,
+      busyMaxMs,
+    }),
+  }
+}
+
+function cpuMs(): number {
+  const { user, system } = process.threadCpuUsage()
+  return (user + system) / 1000
 }
 
 console.log(JSON.stringify(await measure()))

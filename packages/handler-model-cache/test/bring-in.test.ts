@@ -125,3 +125,32 @@ test('a load that measured more than can be made room for is unloaded again: NO_
 function outOfMemory(): Error {
   return new ModelError('OUT_OF_MEMORY', 'expected 30 bytes, got none')
 }
+
+test('what a load takes less than was reserved is there for the next before its warmup is over', async () => {
+  const { preload, test: engine } = openCache(MODELS)
+  void preload('a', { warmup: { runs: 1, maxMs: 1000 } }).catch(() => {})
+  void preload('b').catch(() => {})
+  await settled()
+  expect(engine.log).toEqual(['load a'])
+  engine.loads.of('a').resolve({ bytes: 20 })
+  await settled()
+  expect(engine.log).toEqual(['load a', 'load b'])
+})
+
+test('the measured size of another content under the same name is not taken for this one', async () => {
+  const { preload, evict, test: engine, counted } = openCache(MODELS)
+  const digestOf = (digit: string) => ({
+    model: { modelId: 'a', revision: null, digest: `sha256:${digit.repeat(64)}` },
+  })
+  const first = preload('a', digestOf('1'))
+  await settled()
+  engine.loads.of('a').resolve({ bytes: 20 })
+  await first
+  const gone = evict('a')
+  await settled()
+  engine.unloads.of('a').resolve()
+  await gone
+  void preload('a', digestOf('2')).catch(() => {})
+  await settled()
+  expect(counted()).toBe(60)
+})

@@ -92,3 +92,15 @@ test('an endpoint that was asked for nothing is left alone', async () => {
   engine.engine.observe = () => Promise.reject(new Error('nobody is there'))
   expect(await reconcile()).toEqual({ loaded: [], failed: [] })
 })
+
+test('a model that we know and others loaded counts as theirs', async () => {
+  const { loadAll, evict, foreign, test: engine, reconcile, counted } = openShared()
+  await loadAll('a')
+  const gone = evict('a')
+  await settled()
+  engine.unloads.of('a').resolve()
+  await gone
+  foreign.set('a', 60)
+  await reconcile()
+  expect(counted()).toBe(60)
+})

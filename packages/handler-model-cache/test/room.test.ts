@@ -220,3 +220,32 @@ test('what others hold in a shared pool leaves less room: a request waits until 
   engine.loads.of('a').resolve({})
   await expect(asked).resolves.toMatchObject({ how: 'loaded' })
 })
+
+test('who joins with a wider rule widens it for all: the room is looked at again at once', async () => {
+  const { preload, loadAll, use, test: engine } = openCache({ a: 50, c: 50, b: 50 })
+  await loadAll('a')
+  const urgent = preload('c', { priority: 3 })
+  await settled()
+  engine.loads.of('c').resolve({})
+  await urgent
+  const using = await use('a')
+  const narrow = preload('b', { evict: 'lower_priority', priority: 2 })
+  await settled()
+  expect([narrow.seen(), engine.log]).toEqual(['waiting', ['load a', 'load c']])
+  void preload('b', { evict: 'any', priority: 2 }).catch(() => {})
+  await settled()
+  expect(engine.log).toEqual(['load a', 'load c', 'unload c'])
+  using.end()
+})
+
+test('a model in memory keeps the highest priority that it was asked for with', async () => {
+  const { preload, test: engine } = openCache(MODELS)
+  const urgent = preload('a', { priority: 3 })
+  await settled()
+  engine.loads.of('a').resolve({})
+  await urgent
+  await preload('a', { priority: 0 })
+  await expect(preload('b', { priority: 2, evict: 'lower_priority' })).resolves.toMatchObject({
+    kind: 'refused',
+  })
+})
