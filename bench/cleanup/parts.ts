@@ -12,13 +12,16 @@ export interface DeletionResult {
   readonly loopLagP99Ms: number | null
 }
 
+/** Which process is measured: a worker with the plugin in its thread, or the plugin alone with the flags of the service. */
+export type LargeFolderPlace = 'worker' | 'plugin alone'
+
 export interface LargeFolderResult {
   readonly fileSystem: string
-  /** Of Node.js; empty: none. The plugin runs alone in its process. */
-  readonly flags: string
+  readonly where: LargeFolderPlace
   readonly files: number
   readonly seconds: number
   readonly maxRssMb: number
+  /** At most before the run: started, its code loaded, one task done. */
   readonly idleRssMb: number
   readonly loopLagP99Ms: number
 }

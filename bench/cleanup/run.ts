@@ -1,10 +1,11 @@
 /**
  * The cleanup beside find, systemd-tmpfiles and rimraf, on the disk of the temporary folder and on tmpfs; one very large folder; a database with a writer.
- * Writes bench/results/cleanup.json. `--files N`, `--large N`, `--rows N`, `--rounds N`.
+ * Writes bench/results/cleanup.json, or `--out FILE`. `--files N`, `--large N`, `--rows N`, `--rounds N`: the defaults are the sizes of the documentation.
  */
 import { mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { describeMachine } from '../queue/machine.ts'
 import { measureDatabase } from './database.ts'
@@ -17,6 +18,7 @@ const { values } = parseArgs({
     large: { type: 'string', default: '1000000' },
     rows: { type: 'string', default: '100000' },
     rounds: { type: 'string', default: '3' },
+    out: { type: 'string', default: fileURLToPath(new URL('../results/cleanup.json', import.meta.url)) },
   },
 })
 const files = Number(values.files)
@@ -47,16 +49,17 @@ async function inPlace<T>(parent: string, measure: (place: Place) => Promise<T>)
   }
 }
 
+/** One after the other: they are the same disk's time. */
 async function measureMemory(place: Place): Promise<Measured> {
-  const deletions = await measureDeletions(place, { files, rounds })
-  const usual = await measureLargeFolder(place, [], large)
-  const small = await measureLargeFolder(place, ['--max-semi-space-size=4'], large)
-  return { deletions, largeFolders: [usual, small] }
+  const deletions = measureDeletions(place, { files, rounds })
+  const largeFolders = (['worker', 'plugin alone'] as const).map((where) =>
+    measureLargeFolder(place, where, large),
+  )
+  return { deletions, largeFolders }
 }
 
 async function measureDisk(place: Place): Promise<Measured> {
-  const deletions = await measureDeletions(place, { files, rounds })
-  return { deletions, largeFolders: [] }
+  return { deletions: measureDeletions(place, { files, rounds }), largeFolders: [] }
 }
 
 const memory = await inPlace('/dev/shm', measureMemory)
@@ -66,4 +69,4 @@ const deletions = [...disk.deletions, ...memory.deletions]
 const largeFolders = [...disk.largeFolders, ...memory.largeFolders]
 const results = { files, deletions, largeFolders, database }
 const run: CleanupRun = { at: new Date().toISOString(), machine, rounds, results }
-writeFileSync(new URL('../results/cleanup.json', import.meta.url), `${JSON.stringify(run, null, 2)}\n`)
+writeFileSync(values.out, `${JSON.stringify(run, null, 2)}\n`)

@@ -24,10 +24,12 @@ export function cleanupSection(): string {
   const large = largeFolders.map((each) => [
     thousands(each.files),
     each.fileSystem,
-    each.flags === '' ? 'none' : `\`${each.flags}\``,
+    each.where,
     each.seconds.toFixed(0),
     String(each.idleRssMb),
     String(each.maxRssMb),
+    String(each.maxRssMb - each.idleRssMb),
+    each.loopLagP99Ms.toFixed(1),
   ])
   const slowest = database.slowestWriteMs.map((ms) => ms.toFixed(0)).join(', ')
   return `## Cleanup
@@ -40,9 +42,10 @@ ${where(run)}
 
 ${systems.map((system) => deletionTable(deletions, system)).join('\n\n')}
 
-One folder with very many files, by the plugin alone in its process; idle is the process before the run. What comes on top is V8's heap for short-lived objects, which grows to its own limit and no further:
+One folder with very many files, by a worker with the plugin in its thread, and by the plugin alone in a process with the flags of the service. Idle is the process before the run, its code loaded.
+What comes on top is V8's heap for short-lived objects, which grows to its own limit and no further:
 
-${markdownTable(['files', 'on', 'flags of Node.js', 'seconds', 'RSS MiB idle', 'RSS MiB at most'], large)}
+${markdownTable(['files', 'on', 'process', 'seconds', 'RSS MiB idle', 'at most', 'more', 'loop lag p99, ms'], large)}
 
 ${thousands(database.rows)} expired rows of a SQLite file, while another process writes a row every millisecond, each in a transaction of its own: ${database.seconds.toFixed(1)} s at most, the slowest write of each round
 took ${slowest} ms (p99 ${Math.max(...database.p99WriteMs).toFixed(1)} ms), the write-ahead log grew to ${database.maxWalMb} MiB, the file shrank from ${database.fileMbBefore} to ${database.fileMbAfter} MiB.
