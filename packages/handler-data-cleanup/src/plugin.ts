@@ -1,8 +1,8 @@
-import { access, mkdir, constants } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { definePlugin, taskStore } from '@mcp-worker/runtime'
 import { statFree } from './clean-files.js'
 import { createOpenFiles } from './files/open-files.js'
+import { checkHealth } from './health.js'
 import { createCleanupMetrics } from './metrics.js'
 import { optionsSchema } from './options.js'
 import { payloadSchema, previewInputSchema, previewOutputSchema, resultSchema } from './payload.js'
@@ -58,14 +58,3 @@ export default definePlugin({
     }),
   ],
 })
-
-/** The locks can be written, and the disks of the targets are measured. A folder that is not there is no fault: there is nothing to clean. */
-async function checkHealth({ targets, around, metrics }: CleanupDeps): Promise<void> {
-  await mkdir(around.dataDir, { recursive: true })
-  await access(around.dataDir, constants.W_OK)
-  for (const [name, target] of Object.entries(targets)) {
-    if (!('root' in target)) continue
-    const space = await around.freeSpace(target.root).catch(() => null)
-    if (space !== null) metrics.free(name, space)
-  }
-}

@@ -1,4 +1,5 @@
 import { sayMs } from './age.js'
+import { newTally } from './files/tally.js'
 import type { CleanupResult, DatabaseResult } from './payload.js'
 
 /** What a target's own code answers; the rest of the result is the same for all. */
@@ -6,17 +7,9 @@ export type Findings = Omit<CleanupResult, 'target' | 'kind' | 'dry_run' | 'summ
 
 export function nothingFound(): Findings {
   return {
+    ...newTally(),
     outcome: 'done',
     safety: 'not_applicable',
-    scanned: 0,
-    matched: 0,
-    deleted: 0,
-    directories_deleted: 0,
-    bytes_freed: 0,
-    skipped: {},
-    errors: [],
-    error_count: 0,
-    files: [],
     truncated_by: null,
     next_cursor: null,
     pressure: null,

@@ -60,4 +60,11 @@ test("the results of the worker's own tasks are pruned by whoever owns them", as
   expect(await run(payload)).toMatchObject({ deleted: 2_500, outcome: 'done' })
   expect(asked.every(({ finishedBefore }) => finishedBefore === 8 * HOUR)).toBe(true)
   expect(left).toBe(0)
+  left = 2_500
+  expect(await run({ ...payload, max_files: 700 })).toMatchObject({
+    deleted: 700,
+    outcome: 'partial',
+    truncated_by: 'max_files',
+  })
+  expect(left).toBe(1_800)
 })

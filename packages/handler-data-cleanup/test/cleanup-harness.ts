@@ -18,6 +18,7 @@ export const LATER_MS = 48 * HOUR
 
 export interface HarnessOptions {
   readonly targets: Readonly<Record<string, unknown>>
+  readonly plugin?: { readonly maxDepth?: number }
   readonly freeSpace?: (path: string) => Promise<FreeSpace>
   readonly openFiles?: () => Promise<OpenFiles>
   readonly taskStore?: TaskStore
@@ -26,7 +27,7 @@ export interface HarnessOptions {
 }
 
 export async function createHarness(options: HarnessOptions) {
-  const parsed = optionsSchema.parse({ targets: options.targets })
+  const parsed = optionsSchema.parse({ targets: options.targets, ...options.plugin })
   const deps: CleanupDeps = {
     targets: parsed.targets as Readonly<Record<string, Target>>,
     metrics: createCleanupMetrics({

@@ -74,6 +74,21 @@ test('old rows go in batches that commit by themselves, then the table is vacuum
   })
 })
 
+test('vacuum and analyze can be left out', async ({ skip }) => {
+  const { run, db, schema } = await fixture(skip)
+  const statistics = async () => {
+    const text =
+      'SELECT vacuum_count::int AS v, analyze_count::int AS a FROM pg_stat_user_tables WHERE schemaname = $1'
+    return (await db.query(text, [schema])).rows[0]
+  }
+  const neither = await run({ database: { vacuum: 'none', analyze: false } })
+  expect(neither.databases).toMatchObject([{ rows_deleted: 5_000, vacuum: 'skipped' }])
+  await run({ database: { prune: false, vacuum: 'none' } })
+  await vi.waitFor(async () => expect(await statistics()).toEqual({ v: 0, a: 1 }))
+  await run({ database: { prune: false, analyze: false } })
+  await vi.waitFor(async () => expect(await statistics()).toEqual({ v: 1, a: 1 }))
+})
+
 test('rows that others hold are skipped, not waited for, and counted', async ({ skip }) => {
   const { url, schema, run, count } = await fixture(skip)
   const other = new Client(url)
@@ -91,6 +106,9 @@ test('numbers since the epoch and an extra condition are understood', async ({ s
     .query(`ALTER TABLE events ADD seconds bigint; UPDATE events SET seconds = extract(epoch FROM at);
     UPDATE events SET body = 'kept' WHERE id <= 100`)
   expect(await made.run()).toMatchObject({ databases: [{ rows_deleted: 4_900 }] })
+  const ms = await fixture(skip, { rule: { column: 'ms', unit: 'ms' } })
+  await ms.db.query('ALTER TABLE events ADD ms bigint; UPDATE events SET ms = 1000 * extract(epoch FROM at)')
+  expect(await ms.run()).toMatchObject({ databases: [{ rows_deleted: 5_000 }] })
 })
 
 test('VACUUM FULL, partitioned tables, unknown tables and columns are refused before a row is touched', async ({

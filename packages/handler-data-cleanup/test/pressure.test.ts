@@ -1,8 +1,8 @@
 import { mkdir, statfs, utimes, writeFile } from 'node:fs/promises'
-import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { HOUR, LATER_MS, createHarness, treeOf } from './cleanup-harness.js'
+import { mountTmpfs } from './mounts.js'
 import { tempFolder } from './temp-folder.js'
 
 const BLOCK = 4_096
@@ -79,13 +79,7 @@ test('a run that is resumed under pressure measures the need anew', async () => 
 
 test('on a real file system the mark is reached', async ({ skip }) => {
   const mount = await tempFolder()
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', mount], { stdio: 'ignore' })
-  } catch {
-    console.warn('SKIPPED: this user may not mount, so no real disk was filled')
-    return skip()
-  }
-  onTestFinished(() => void execFileSync('umount', [mount]))
+  if (!mountTmpfs(mount, '4m')) return skip()
   await mkdir(join(mount, 'd'))
   for (let i = 0; i < 30; i++) await writeFile(join(mount, `d/f${i}`), Buffer.alloc(100_000))
   const { run } = await createHarness({

@@ -1,12 +1,12 @@
-import { execFileSync } from 'node:child_process'
 import { mkdir, symlink, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { decideRoot, openRoot } from '../src/files/root.js'
 import { optionsSchema } from '../src/options.js'
 import { targetsOf } from '../src/targets.js'
 import { createHarness, treeOf } from './cleanup-harness.js'
+import { mountBind, mountTmpfs } from './mounts.js'
 import { tempFolder } from './temp-folder.js'
 
 const files = (root: string) => ({ kind: 'files', root })
@@ -85,24 +85,12 @@ test('a root that is not there is no fault: there is nothing to clean', async ()
   expect(await run({ target: 't', older_than: '1h' })).toMatchObject({ outcome: 'absent', deleted: 0 })
 })
 
-/** Needs the right to mount; skipped with a word where it is missing. */
-function mountTmpfs(at: string): boolean {
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'tmpfs', at], { stdio: 'ignore' })
-  } catch {
-    console.warn('SKIPPED: this user may not mount, so nothing was tried on a mounted file system')
-    return false
-  }
-  onTestFinished(() => void execFileSync('umount', [at]))
-  return true
-}
-
 test('a mount root is refused unless it is marked; another file system below is not entered', async ({
   skip,
 }) => {
   const root = await tempFolder()
   await mkdir(join(root, 'a/mounted'), { recursive: true })
-  if (!mountTmpfs(join(root, 'a/mounted'))) return skip()
+  if (!mountTmpfs(join(root, 'a/mounted'), '1m')) return skip()
   await writeFile(join(root, 'a/mounted/kept'), 'x')
   await writeFile(join(root, 'a/old'), 'x')
   const spec = { target: 't', path: join(root, 'a/mounted'), dataDir: await tempFolder() }
@@ -123,13 +111,7 @@ test('a second path to the data directory, by a bind mount, is refused although 
   const folder = await tempFolder()
   await mkdir(join(folder, 'data/plugins'), { recursive: true })
   await mkdir(join(folder, 'alias'))
-  try {
-    execFileSync('mount', ['--bind', join(folder, 'data'), join(folder, 'alias')], { stdio: 'ignore' })
-  } catch {
-    console.warn('SKIPPED: this user may not mount, so no bind mount was tried')
-    return skip()
-  }
-  onTestFinished(() => void execFileSync('umount', [join(folder, 'alias')]))
+  if (!mountBind(join(folder, 'data'), join(folder, 'alias'))) return skip()
   const spec = { target: 't', path: join(folder, 'alias'), allowMountRoot: true }
   const dataDir = join(folder, 'data/plugins/new')
   await expect(openRoot({ ...spec, dataDir })).rejects.toMatchObject({
@@ -145,13 +127,7 @@ test('a bind mount of the same file system is not entered either', async ({ skip
   const elsewhere = await tempFolder()
   await writeFile(join(elsewhere, 'kept'), 'x')
   await mkdir(join(root, 'bound here'))
-  try {
-    execFileSync('mount', ['--bind', elsewhere, join(root, 'bound here')], { stdio: 'ignore' })
-  } catch {
-    console.warn('SKIPPED: this user may not mount, so no bind mount was tried')
-    return skip()
-  }
-  onTestFinished(() => void execFileSync('umount', [join(root, 'bound here')]))
+  if (!mountBind(elsewhere, join(root, 'bound here'))) return skip()
   const { run } = await createHarness({ targets: { t: files(root) } })
   expect(await run({ target: 't', older_than: '1h' })).toMatchObject({
     deleted: 0,

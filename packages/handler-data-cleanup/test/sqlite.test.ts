@@ -123,6 +123,16 @@ test('parts of the work can be left out', async () => {
   expect(made.count()).toBe(4_000)
 })
 
+test('analyze makes the statistics that the planner lacks, and does not where it is off', async () => {
+  using made = await fixture()
+  made.db.exec('CREATE INDEX by_time ON events (at)')
+  const tables = () => made.db.prepare("SELECT name FROM sqlite_master WHERE name = 'sqlite_stat1'").all()
+  await made.run({ batch_size: 500, database: { analyze: false } })
+  expect(tables()).toEqual([])
+  await made.run({ older_than: '6d' })
+  expect(tables()).toHaveLength(1)
+})
+
 test('a damaged file stops everything, in the healthy database beside it too', async () => {
   using made = await fixture()
   using damaged = await fixture()
