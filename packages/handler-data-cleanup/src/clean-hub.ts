@@ -1,10 +1,10 @@
 import { createBudget, type Budget, type Truncation } from './files/budget.js'
-import { type Folder, type Look, isSame, systemCode } from './files/folder.js'
+import { type Folder, type Look, systemCode } from './files/folder.js'
 import { type HubRepo, type SnapshotFolder, blobsOf, lastUse, readRepo, within } from './files/hub-repo.js'
 import { type ByteString, pathText, textOf } from './files/names.js'
 import type { OpenFiles } from './files/open-files.js'
-import { asFault } from './files/look-all.js'
 import { matcherOf } from './files/patterns.js'
+import { removeEntry } from './files/removals.js'
 import { openRoot } from './files/root.js'
 import { type Tally, countDeleted, countError, countSkipped, newTally } from './files/tally.js'
 import { ageMs } from './age.js'
@@ -171,18 +171,10 @@ async function removeOne(hub: Hub, folder: Folder, name: ByteString, look: Look)
   if (limit !== null) throw new Stopped(limit)
   const path = pathText([...folder.parts, name])
   if (!payload.dry_run) {
-    const stays = await remove(folder, name, look)
-    if (stays !== null) budget.giveBack(look.bytes)
-    if (stays === 'vanished' || stays === 'changed') return countSkipped(tally, stays)
-    if (stays !== null) return countError(tally, [...folder.parts, name], stays.fault)
+    const end = await removeEntry(folder, { name, look })
+    if (end !== 'gone') budget.giveBack(look.bytes)
+    if (end === 'vanished' || end === 'changed') return countSkipped(tally, end)
+    if (end !== 'gone') return countError(tally, [...folder.parts, name], end.fault)
   }
   countDeleted(tally, { path, bytes: look.bytes }, LISTED)
-}
-
-/** Null: it is gone. */
-async function remove(folder: Folder, name: ByteString, look: Look) {
-  const now = folder.lookNow(name)
-  if (now === null) return 'vanished'
-  if (!isSame(now, look)) return 'changed'
-  return folder.unlink(name).then(() => null, asFault)
 }

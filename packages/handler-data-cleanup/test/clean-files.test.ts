@@ -119,8 +119,9 @@ test('an empty folder stays while it is young', async () => {
 test('include and exclude of target and payload all hold', async () => {
   const { root, run, make } = await fixture({ include: ['*.log', '*.tmp'] })
   for (const path of ['a.log', 'b.tmp', 'c.txt', 'x/d.log', 'x/e.log']) await make(path)
+  await mkdir(join(root, 'empty'))
   await run({ include: ['*.log'], exclude: ['x/e*'] })
-  expect(await treeOf(root)).toEqual(['b.tmp', 'c.txt', 'x/', 'x/e.log'])
+  expect(await treeOf(root)).toEqual(['b.tmp', 'c.txt', 'empty/', 'x/', 'x/e.log'])
 })
 
 test('keep_latest keeps the newest of all files, young ones counted', async () => {
@@ -252,6 +253,26 @@ test('max_duration stops with a cursor, and the runs after it end', async () => 
   expect(await treeOf(root)).toEqual([])
 })
 
+test('near the deadline of the task a run stops by itself', async () => {
+  const { root, run, make } = await fixture()
+  await make('a')
+  const task = { delivery: 1, deadline: Date.now() + 4_000 }
+  expect(await run({}, { task })).toMatchObject({ truncated_by: 'max_duration', deleted: 0 })
+  expect(await treeOf(root)).toEqual(['a'])
+})
+
+test('max_files counts all deliveries of a task together', async () => {
+  const { root, run, make } = await fixture()
+  for (let i = 0; i < 20; i++) await make(`f${i}`)
+  const { checkpoint, stored } = memoryCheckpoint()
+  const first = await run({ max_files: 8 }, { checkpoint })
+  const saved = JSON.parse(stored.at(-1) ?? '') as { tally: { deleted: number } }
+  saved.tally.deleted = first.deleted
+  await checkpoint.set(saved)
+  await run({ max_files: 10 }, { checkpoint, task: { delivery: 2, deadline: Date.now() + HOUR } })
+  expect(await treeOf(root)).toHaveLength(10)
+})
+
 test('a cursor of another target, another mode, or forged is refused with nothing touched', async () => {
   const { root, run, make } = await fixture()
   for (const path of ['a', 'b', 'c']) await make(path)
@@ -268,7 +289,8 @@ test('a cursor of another target, another mode, or forged is refused with nothin
   const cursors = forged.map((levels) =>
     Buffer.from(JSON.stringify([1, 'temp_files', 0, levels])).toString('base64url'),
   )
-  for (const cursor of [next_cursor, 'AAAA', ...cursors])
+  const elsewhere = Buffer.from(JSON.stringify([1, 'other', 0, [['', null, false]]])).toString('base64url')
+  for (const cursor of [next_cursor, 'AAAA', elsewhere, ...cursors])
     await expect(run({ cursor })).rejects.toMatchObject({ code: 'BAD_CURSOR' })
   expect(await treeOf(root)).toEqual(['a', 'b', 'c'])
 })

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { mkdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
@@ -79,6 +80,15 @@ test.each(ENGINES)('%s: a folder that was moved away is noticed', async (_safety
   expect(stillThere).toBe(false)
   await inner.close()
 })
+
+test.each(ENGINES)(
+  '%s: what is no regular file is not read, and nobody waits for it',
+  async (_safety, open) => {
+    const { path, root } = await fixture(open)
+    execFileSync('mkfifo', [join(path, 'fifo')])
+    await expect(root.readText('fifo', 10)).rejects.toMatchObject({ code: 'EINVAL' })
+  },
+)
 
 test('a pinned folder stays what it was, whatever its path leads to', async () => {
   const { path, root } = await fixture(openPinnedRoot)

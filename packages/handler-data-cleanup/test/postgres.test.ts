@@ -101,7 +101,9 @@ test('rows that others hold are skipped, not waited for, and counted', async ({ 
 })
 
 test('numbers since the epoch and an extra condition are understood', async ({ skip }) => {
-  const made = await fixture(skip, { rule: { column: 'seconds', unit: 's', where: "body <> 'kept'" } })
+  const made = await fixture(skip, {
+    rule: { column: 'seconds', unit: 's', where: "body <> 'kept' AND body <> 'new' OR body = 'new'" },
+  })
   await made.db
     .query(`ALTER TABLE events ADD seconds bigint; UPDATE events SET seconds = extract(epoch FROM at);
     UPDATE events SET body = 'kept' WHERE id <= 100`)
@@ -138,6 +140,13 @@ test('a cancel ends the run within one batch; what was deleted is committed', as
   const progress = (rows: number) => void (rows >= 200 && controller.abort(new Error('cancelled')))
   await expect(run({ batch_size: 100 }, { signal: controller.signal, progress })).rejects.toThrow('cancelled')
   expect(await count()).toBe(5_800)
+})
+
+test('max_duration stops between two batches', async ({ skip }) => {
+  const { run, count } = await fixture(skip)
+  const first = await run({ batch_size: 100, pause_ms: 1_100, max_duration: '1s' })
+  expect(first).toMatchObject({ truncated_by: 'max_duration', databases: [{ rows_deleted: 100 }] })
+  expect(await count()).toBe(5_900)
 })
 
 test('no server, or no variable: the first is tried again, the second never helps', async ({ skip }) => {

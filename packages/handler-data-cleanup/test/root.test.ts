@@ -128,6 +128,8 @@ test('a bind mount of the same file system is not entered either', async ({ skip
   await writeFile(join(elsewhere, 'kept'), 'x')
   await mkdir(join(root, 'bound here'))
   if (!mountBind(elsewhere, join(root, 'bound here'))) return skip()
+  const bound = { target: 't', path: join(root, 'bound here'), dataDir: await tempFolder() }
+  await expect(openRoot({ ...bound, allowMountRoot: false })).rejects.toMatchObject({ code: 'MOUNT_ROOT' })
   const { run } = await createHarness({ targets: { t: files(root) } })
   expect(await run({ target: 't', older_than: '1h' })).toMatchObject({
     deleted: 0,

@@ -90,6 +90,15 @@ test('seconds, ISO texts, an extra condition and tables without rowid are unders
   expect(made.count('pairs')).toBe(6)
 })
 
+test('a row that is exactly as old as asked stays, and an extra condition with OR spares what is young', async () => {
+  using made = await fixture({ rows: 4, prune: [{ ...events, where: "body = 'a' OR body = 'b'" }] })
+  made.db.exec(`UPDATE events SET at = ${NOW - 168 * HOUR}, body = 'a' WHERE id <= 2`)
+  made.db.exec("UPDATE events SET body = 'b' WHERE id > 2")
+  expect(await made.run()).toMatchObject({ databases: [{ rows_deleted: 0 }] })
+  made.db.exec('UPDATE events SET at = at - 1 WHERE id <= 2')
+  expect(await made.run()).toMatchObject({ databases: [{ rows_deleted: 2 }] })
+})
+
 test('a row whose time is null is not old', async () => {
   using made = await fixture({ rows: 2 })
   made.db.exec('UPDATE events SET at = NULL')

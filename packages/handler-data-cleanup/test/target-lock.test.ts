@@ -37,6 +37,20 @@ test('a run that finds its target taken says locked and deletes nothing; a dry r
   expect(await run({ target: 't', older_than: '1h' })).toMatchObject({ outcome: 'done', deleted: 1 })
 })
 
+test('a redelivered task waits a moment for its predecessor to let go', async () => {
+  const root = await tempFolder()
+  await writeFile(join(root, 'old'), 'x')
+  const { run, deps } = await createHarness({ targets: { t: { kind: 'files', root } } })
+  const wait = { waitMs: 0, signal: new AbortController().signal }
+  const release = await lockTarget(join(deps.around.dataDir, 'locks'), 't', wait)
+  const running = run(
+    { target: 't', older_than: '1h' },
+    { task: { delivery: 2, deadline: Date.now() + HOUR } },
+  )
+  setTimeout(() => release?.(), 100)
+  expect(await running).toMatchObject({ outcome: 'done', deleted: 1 })
+})
+
 test('a redelivered task is put off, not ended, while its predecessor still holds the target', async () => {
   const root = await tempFolder()
   const dataDir = await tempFolder()

@@ -47,7 +47,9 @@ export function createRemovals(spec: Removing, folder: Folder, level: Level): Re
   async function flush(): Promise<void> {
     const going = chosen
     chosen = []
-    const ends = await inFlight(spec.concurrency, going, (one) => remove(spec, folder, one))
+    const ends = await inFlight(spec.concurrency, going, async (one) =>
+      spec.act === 'list' ? 'gone' : removeEntry(folder, one),
+    )
     for (const [k, one] of going.entries()) {
       const end = ends[k] ?? 'vanished'
       if (end === 'gone') countDeleted(spec.tally, one, spec.listed)
@@ -65,8 +67,7 @@ export function createRemovals(spec: Removing, folder: Folder, level: Level): Re
 type Removal = 'gone' | 'vanished' | 'changed' | { readonly fault: string }
 
 /** Looks again right before: what has changed since it was chosen stays. */
-async function remove(spec: Removing, folder: Folder, { name, look }: Chosen): Promise<Removal> {
-  if (spec.act === 'list') return 'gone'
+export async function removeEntry(folder: Folder, { name, look }: Entry): Promise<Removal> {
   try {
     const now = folder.lookNow(name)
     if (now === null) return 'vanished'
