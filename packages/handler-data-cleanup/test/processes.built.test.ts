@@ -96,7 +96,8 @@ test('of two workers on one target one runs and the other says locked; the lock 
   const queues = [await tempFolder(), await tempFolder(), await tempFolder()] as const
   let second: ReturnType<typeof startCleaner> | null = null
   const first = startCleaner(
-    { root, dataDir, queue: queues[0], id: 'one', payload: slowly },
+    // slow enough for the second to start, however busy the machine is; it is killed when that one has ended
+    { root, dataDir, queue: queues[0], id: 'one', payload: { ...slowly, pause_ms: 1_000 } },
     ({ progress = 0 }, child) => {
       if (progress === 0 || second !== null) return
       second = startCleaner({ root, dataDir, queue: queues[1], id: 'two', payload: slowly })
