@@ -139,9 +139,6 @@ test('what a load takes less than was reserved is there for the next before its 
 
 test('the measured size of another content under the same name is not taken for this one', async () => {
   const { preload, evict, test: engine, counted } = openCache(MODELS)
-  const digestOf = (digit: string) => ({
-    model: { modelId: 'a', revision: null, digest: `sha256:${digit.repeat(64)}` },
-  })
   const first = preload('a', digestOf('1'))
   await settled()
   engine.loads.of('a').resolve({ bytes: 20 })
@@ -154,3 +151,8 @@ test('the measured size of another content under the same name is not taken for 
   await settled()
   expect(counted()).toBe(60)
 })
+
+/** Model a with a content of its own. */
+function digestOf(digit: string) {
+  return { model: { modelId: 'a', revision: null, digest: `sha256:${digit.repeat(64)}` } }
+}
