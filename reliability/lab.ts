@@ -48,6 +48,9 @@ const PROGRAMS = [
   'work',
   'spin-plugin',
   'inline-spin-plugin',
+  'misdeeds',
+  'misdeed-plugin',
+  'inline-misdeed-plugin',
 ]
 const HERE = import.meta.dirname
 const RUNTIME = join(HERE, '../packages/runtime')

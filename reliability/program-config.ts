@@ -19,7 +19,7 @@ export interface ProgramConfig {
   readonly keepFinal: number | null
   readonly load: LoadPlan | null
   /** Plugins beside the ledger's. */
-  readonly plugins: readonly ('spin' | 'inline-spin')[]
+  readonly plugins: readonly ('spin' | 'inline-spin' | 'misdeed' | 'inline-misdeed')[]
 }
 
 /** Parent → program, over IPC. */

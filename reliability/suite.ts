@@ -7,6 +7,8 @@ interface SuiteOptions {
   readonly size: Size
   /** Asked for on the command line; null: what the size says. */
   readonly kills: number | null
+  /** Of the soak, asked for on the command line; null: what the size says. */
+  readonly minutes: number | null
   readonly lab: Lab
   /** Where the build is that the lab was made from; null: the runtime's own. */
   readonly dist: string | null

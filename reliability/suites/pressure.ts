@@ -84,7 +84,8 @@ async function offer(service: Service, perSecond: number, forMs: number) {
     submits.push(one)
   }
   for (let now = 0; now < forMs; now = performance.now() - since) {
-    while (sent < (now / 1000) * perSecond && underWay.size < MOST_UNDER_WAY) {
+    const due = Math.min((now / 1000) * perSecond - sent, MOST_UNDER_WAY - underWay.size)
+    for (let n = 0; n < due; n++) {
       const one = sendOne().finally(() => underWay.delete(one))
       underWay.add(one)
     }

@@ -104,7 +104,7 @@ async function canaries(
   }
 }
 
-function endedAsExpected(task: Task, { reason, code }: Misdeed): string[] {
+export function endedAsExpected(task: Task, { reason, code }: Misdeed): string[] {
   const got = { reason: task.failureReason, code: task.error?.code ?? null }
   const fits =
     got.reason === reason && got.code === code && task.status === (reason === null ? 'succeeded' : 'failed')

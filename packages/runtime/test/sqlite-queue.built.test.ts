@@ -47,4 +47,9 @@ const sqliteFixture: QueueFactory = async () => {
   }
 }
 
-testQueueDriver('SQLite queue', sqliteFixture)
+// the reliability suite `model` plays more lives, and those of a seed that failed
+const { MODEL_RUNS: runs, MODEL_SEED: seed } = process.env
+testQueueDriver('SQLite queue', sqliteFixture, {
+  ...(runs !== undefined && { runs: Number(runs) }),
+  ...(seed !== undefined && { seed: Number(seed) }),
+})
