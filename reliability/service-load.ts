@@ -75,6 +75,14 @@ export function kindsOf(submits: readonly Submitted[]): Record<string, number> {
   return kinds
 }
 
+/** Nothing was answered with another status. */
+export function onlyThese(all: readonly Submitted[], statuses: readonly number[]): string[] {
+  const others = all.filter(({ status }) => !statuses.includes(status))
+  return others.length === 0
+    ? []
+    : [`P9 expected ${statuses.join(' or ')}, got ${JSON.stringify(kindsOf(others))}`]
+}
+
 /** 429 and 503 must say when to come again. */
 export function withoutRetryAfter(submits: readonly Submitted[]): string[] {
   const silent = submits.filter(

@@ -10,6 +10,7 @@ import type { Lab } from '../lab.ts'
 import {
   allSucceed,
   kindsOf,
+  onlyThese,
   startSubmitters,
   submit,
   withoutRetryAfter,
@@ -31,11 +32,11 @@ type Note = (submits: readonly Submitted[]) => void
 type Trial = (lab: Lab, note: Note) => Promise<string[]>
 
 const TRIALS: readonly (readonly [name: string, trial: Trial])[] = [
+  ['EIO at a read beside submits', unreadable],
   ['EIO once at a sync of the log', ioError({ suffix: '-wal', calls: SYNCS, once: true })],
   ['EIO once at a write of the log', ioError({ suffix: '-wal', calls: 'pwrite64', once: true })],
   ['EIO at each sync of the log', ioError({ suffix: '-wal', calls: SYNCS, once: false })],
   ['EIO at reads of the log', ioError({ suffix: '-wal', calls: 'pread64', once: false })],
-  ['EIO at a read beside submits', unreadable],
   ['ENOSPC at each write of the log, for a while', noRoom],
   ['another program holds the write lock', lockedOut],
 ]
@@ -236,13 +237,6 @@ function acknowledgedBetween(all: readonly Submitted[]): string[] {
   return between.length === 0
     ? []
     : [`P9 ${between.length} submits were answered 202 while every write failed`]
-}
-
-function onlyThese(all: readonly Submitted[], statuses: readonly number[]): string[] {
-  const others = all.filter(({ status }) => !statuses.includes(status))
-  return others.length === 0
-    ? []
-    : [`P9 expected ${statuses.join(' or ')}, got ${JSON.stringify(kindsOf(others))}`]
 }
 
 async function stopped(service: Service): Promise<string[]> {
