@@ -123,6 +123,8 @@ export interface Task extends NewTaskFields, Counters {
   readonly failureReason: FailureReason | null
   readonly log: readonly LogLine[]
   readonly createdAt: number
+  /** When it may start: `runAt`, or the submit where that was later; after a retry, a snooze or a replay their time. */
+  readonly readyAt: number
   /** Start of the last delivery. */
   readonly startedAt: number | null
   readonly finishedAt: number | null

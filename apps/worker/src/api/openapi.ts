@@ -51,9 +51,14 @@ export function createOpenApi(
 }
 
 function operation(one: Route, schemas: Json): Json {
-  const answers = Object.entries(one.answers).map(([status, { description, schema }]) => [
+  const answers = Object.entries(one.answers).map(([status, { description, schema, contentType }]) => [
     status,
-    { description, content: { 'application/json': { schema: embed(schema, 'output', schemas) } } },
+    {
+      description,
+      ...(schema && {
+        content: { [contentType ?? 'application/json']: { schema: embed(schema, 'output', schemas) } },
+      }),
+    },
   ])
   return {
     operationId: one.operationId,

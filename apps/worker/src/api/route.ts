@@ -14,6 +14,15 @@ export class RawJson {
   }
 }
 
+/** Text that is sent as it comes, as server-sent events. */
+export class EventStream {
+  readonly chunks: AsyncIterable<string>
+
+  constructor(chunks: AsyncIterable<string>) {
+    this.chunks = chunks
+  }
+}
+
 export interface ApiRequest<P, Q, B> {
   readonly principal: Principal
   readonly params: P
@@ -32,7 +41,10 @@ export interface ApiAnswer {
 
 export interface Answer {
   readonly description: string
-  readonly schema: z.ZodType
+  /** None: there is no body. */
+  readonly schema?: z.ZodType
+  /** Default `application/json`. */
+  readonly contentType?: string
 }
 
 /** A route and its documentation: requests are checked by, and OpenAPI is made from, the same schemas. */

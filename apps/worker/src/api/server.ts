@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream'
 import type { Worker } from '@mcp-worker/runtime'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Logger } from 'pino'
@@ -7,7 +8,7 @@ import { type Principal, createAuthenticator } from './authorise.js'
 import { openApiRoute } from './openapi.js'
 import { createOriginCheck } from './origin.js'
 import { queryRoutes } from './queries.js'
-import { type ApiAnswer, RawJson, type Route } from './route.js'
+import { type ApiAnswer, EventStream, RawJson, type Route } from './route.js'
 import { taskRoutes } from './tasks.js'
 import { typeRoutes } from './types.js'
 
@@ -103,12 +104,16 @@ function principalOf(request: FastifyRequest): Principal {
 }
 
 function send(reply: FastifyReply, answer: ApiAnswer): FastifyReply {
-  const text = answer.body instanceof RawJson ? answer.body.text : JSON.stringify(answer.body)
-  return reply
+  reply
     .code(answer.status)
     .headers(answer.headers ?? {})
-    .type('application/json; charset=utf-8')
     .header('cache-control', 'no-store')
+  if (answer.body instanceof EventStream)
+    return reply.type('text/event-stream').send(Readable.from(answer.body.chunks))
+  if (answer.status === 204) return reply.send()
+  const text = answer.body instanceof RawJson ? answer.body.text : JSON.stringify(answer.body)
+  return reply
+    .type('application/json; charset=utf-8')
     .serializer((value: unknown) => value as string)
     .send(text)
 }

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { MAX_TIMER_MS, durationSchema } from '../durations.js'
 import { RawJson } from './route.js'
 
-const instant = z.iso.datetime({ offset: true, error: 'expected a time like 2026-01-31T12:00:00Z' })
+export const instant = z.iso.datetime({ offset: true, error: 'expected a time like 2026-01-31T12:00:00Z' })
 const ID = /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/
 const YEARS_10_MS = 3_650 * 86_400_000
 
@@ -53,7 +53,7 @@ export function toSubmission(task: NewTaskJson, id: string): Submission {
   }
 }
 
-const statusSchema = z.enum(TASK_STATUSES)
+export const statusSchema = z.enum(TASK_STATUSES)
 
 export const acceptedSchema = z
   .object({
@@ -99,6 +99,7 @@ export const taskSummarySchema = z
     failure_reason: z.string().nullable(),
     created_at: z.iso.datetime(),
     run_at: z.iso.datetime(),
+    ready_at: z.iso.datetime().describe('When it may start: run_at, or the time of its next attempt'),
     expires_at: time,
     started_at: time,
     finished_at: time,
@@ -128,6 +129,7 @@ export function taskSummaryJson(task: Task): z.output<typeof taskSummarySchema> 
     failure_reason: task.failureReason,
     created_at: isoTime(task.createdAt),
     run_at: isoTime(task.runAt),
+    ready_at: isoTime(task.readyAt),
     expires_at: task.expiresAt === null ? null : isoTime(task.expiresAt),
     started_at: task.startedAt === null ? null : isoTime(task.startedAt),
     finished_at: task.finishedAt === null ? null : isoTime(task.finishedAt),

@@ -1,6 +1,9 @@
 import { TASK_STATUSES, WorkerError, isWorkerError, newTaskId, type Worker } from '@mcp-worker/runtime'
 import { z } from 'zod'
 import { requireScope, requireSubmitScopes } from './authorise.js'
+import { bulkRoutes } from './bulk.js'
+import { eventsRoute } from './events.js'
+import { explainRoute } from './explain.js'
 import { type ApiAnswer, type Route, route } from './route.js'
 import {
   acceptedJson,
@@ -34,7 +37,17 @@ const numeric = (schema: z.ZodNumber) =>
     .pipe(schema)
 
 export function taskRoutes(worker: Worker): readonly Route[] {
-  return [submit(worker), submitBatch(worker), list(worker), get(worker), cancel(worker), replay(worker)]
+  return [
+    submit(worker),
+    submitBatch(worker),
+    list(worker),
+    get(worker),
+    eventsRoute(worker),
+    explainRoute(worker),
+    cancel(worker),
+    replay(worker),
+    ...bulkRoutes(worker),
+  ]
 }
 
 function submit(worker: Worker): Route {

@@ -11,4 +11,10 @@ export function addGet(program: Command, { api, terminal }: CommandContext): voi
     .action(async (id: string, flags: { readonly wait?: string }) => {
       printJson(terminal, await api().get<TaskJson>(`/tasks/${encodeURIComponent(id)}`, { wait: flags.wait }))
     })
+  program
+    .command('explain <id>')
+    .description('say why a task is not running')
+    .action(async (id: string) => {
+      printJson(terminal, await api().get(`/tasks/${encodeURIComponent(id)}/explain`))
+    })
 }

@@ -193,7 +193,7 @@ export function isWaiting({ status }: Row): boolean {
 
 /** A copy: what was answered once does not change any more. */
 export function taskOf(row: Row): Task {
-  const { seq: _seq, readyAt: _at, rank: _rank, checkpoint: _cp, base: _base, ...rest } = row
+  const { seq: _seq, rank: _rank, checkpoint: _cp, base: _base, ...rest } = row
   const { suspect: _suspect, lease: _lease, ...task } = rest
   return task
 }

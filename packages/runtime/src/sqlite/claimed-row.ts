@@ -68,7 +68,7 @@ export function handedOverRow(
     charged: { attempts: 0, crashes: 0 },
     checkpoint: null,
     intact: true,
-    task: [...given, ...counters, 'running', 0, ...nothingYet, facts.now, facts.now, null],
+    task: [...given, ...counters, 'running', 0, ...nothingYet, facts.now, facts.now, null, facts.now],
   }
 }
 

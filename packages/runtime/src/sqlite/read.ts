@@ -32,6 +32,7 @@ const COLUMNS = [
   't.created_at',
   't.started_at',
   't.finished_at',
+  't.ready_at',
 ] as const
 
 export const TASK_COLUMNS = COLUMNS.join(', ')
@@ -55,7 +56,7 @@ type Values = readonly [
   ...counters: [attempts: number, crashes: number, releases: number, snoozes: number, deliveries: number],
   ...state: [status: TaskStatus, cancelRequested: number, done: N, total: N, note: S, result: S],
   ...error: [code: S, message: string, reason: FailureReason | null, log: S],
-  ...times: [createdAt: number, startedAt: N, finishedAt: N],
+  ...times: [createdAt: number, startedAt: N, finishedAt: N, readyAt: number],
 ]
 
 /** A row's columns, in the order of TASK_COLUMNS, as a task. */
@@ -87,6 +88,7 @@ export function readTask(row: readonly unknown[]): Task {
     createdAt: v[24],
     startedAt: v[25],
     finishedAt: v[26],
+    readyAt: v[27],
   }
 }
 

@@ -78,7 +78,7 @@ export const READ_TESTS: readonly ContractTest[] = [
         deliveries: 0,
       }
       const found = await scene.read(other, task!.id)
-      expect(found).toEqual({ ...expected, createdAt: found.createdAt })
+      expect(found).toEqual({ ...expected, readyAt: given.runAt, createdAt: found.createdAt })
       expect(Math.abs(found.createdAt - now)).toBeLessThan(HOUR)
     },
   },

@@ -102,18 +102,21 @@ export const SETTLE_TESTS: readonly ContractTest[] = [
       const one = await scene.owner()
       const retryAt = scene.clock.wall() + HOUR
       const task = await scene.ended(one, { kind: 'retry', error: ERROR, retryAt })
+      expect(await scene.read(one, task.id)).toMatchObject({ status: 'retrying', readyAt: retryAt })
       expect(await scene.delivered(one)).toEqual([])
       scene.time.stepWall(HOUR / 2)
       expect(await scene.delivered(one)).toEqual([])
       scene.time.stepWall(HOUR / 2)
-      expect((await scene.claimOne(one)).task.id).toBe(task.id)
+      expect((await scene.claimOne(one)).task).toMatchObject({ id: task.id, readyAt: retryAt })
     },
   },
   {
     title: '[Q6.2] a snooze waits until its time',
     run: async (scene) => {
       const one = await scene.owner()
-      const task = await scene.ended(one, { kind: 'snooze', until: scene.clock.wall() + HOUR })
+      const until = scene.clock.wall() + HOUR
+      const task = await scene.ended(one, { kind: 'snooze', until })
+      expect(await scene.read(one, task.id)).toMatchObject({ status: 'scheduled', readyAt: until })
       expect(await scene.delivered(one)).toEqual([])
       scene.time.stepWall(HOUR / 2)
       expect(await scene.delivered(one)).toEqual([])

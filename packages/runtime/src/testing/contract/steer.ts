@@ -119,7 +119,10 @@ export const STEER_TESTS: readonly ContractTest[] = [
       await one.driver.requestCancel(task!.id)
       const [waiting] = await scene.accepted(one, {})
       scene.time.stepWall(HOUR)
+      const now = scene.clock.wall()
       await one.driver.replay(task!.id)
+      const { readyAt } = await scene.read(one, task!.id)
+      expect(Math.abs(readyAt - now)).toBeLessThan(HOUR)
       expect(await scene.delivered(one)).toEqual([waiting!.id, task!.id])
     },
   },
