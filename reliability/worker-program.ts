@@ -19,6 +19,8 @@ import type { FromProgram, ProgramConfig, Question } from './program-config.ts'
 const config = JSON.parse(process.env['PROGRAM']!) as ProgramConfig
 const ledger = openLedger(config.ledger)
 ledger.write({ e: 'boot', pid: process.pid })
+/** Longer than any step of the wall clock in the suite `clock`: by a day keys would rightly be forgotten. */
+const KEYS_KEPT_MS = 7 * 24 * 3_600_000
 const stopped = new AbortController()
 
 async function extraPlugins(): Promise<readonly Plugin[]> {
@@ -43,7 +45,7 @@ const worker = createWorker({
   concurrency: config.concurrency,
   abortGrace: config.abortGraceMs,
   dataDir: `${config.dir}/data`,
-  limits: { leaseMs: config.leaseMs, maxCrashes: config.maxCrashes },
+  limits: { leaseMs: config.leaseMs, maxCrashes: config.maxCrashes, idempotencyTtlMs: KEYS_KEPT_MS },
   ...keep,
   // each line is out before the next thing happens: the lines are evidence
   logger: createLogger({ destination: { write: (line: string) => void writeSync(1, line) } }),
