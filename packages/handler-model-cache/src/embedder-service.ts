@@ -30,12 +30,17 @@ export interface EmbedderServiceAround {
   readonly embedders: Readonly<Record<string, EmbedderOptions>>
 }
 
-export function createEmbedderService({ cache, catalog, embedders }: EmbedderServiceAround): EmbedderService {
+/** Answers the service for one call, which ends with its signal: a load that nobody else waits for is stopped, and so is the embedding. */
+export function createEmbedderService({
+  cache,
+  catalog,
+  embedders,
+}: EmbedderServiceAround): (signal: AbortSignal) => EmbedderService {
   const names = new Map(Object.entries(embedders).map(([name, options]) => [identityOf(options), name]))
-  const { signal } = new AbortController()
 
   async function use<T>(
     model: string,
+    signal: AbortSignal,
     work: (embedder: NonNullable<LoadedModel['embedder']>, loadMs: number) => Promise<T>,
   ): Promise<T> {
     const [wish] = wishesFor(model, catalog)
@@ -51,20 +56,21 @@ export function createEmbedderService({ cache, catalog, embedders }: EmbedderSer
         throw new ModelError('NO_ROOM', `expected room for ${model}, got a refusal: ${arrival.kind}`)
       return value.done
     } catch (error) {
+      signal.throwIfAborted()
       throw classify(error)
     }
   }
 
-  return {
+  return (signal) => ({
     find: async (options) => names.get(identityOf(options)) ?? null,
     describe: (model) =>
-      use(model, async ({ fingerprint }, loadMs) => ({
+      use(model, signal, async ({ fingerprint }, loadMs) => ({
         fingerprint: fingerprintText(fingerprint),
         dim: fingerprint.dimension,
         loadMs,
       })),
-    embed: (model, texts) => use(model, (embedder) => embedder.embed(texts)),
-  }
+    embed: (model, texts) => use(model, signal, (embedder) => embedder.embed(texts, { signal })),
+  })
 }
 
 function wishesFor(model: string, catalog: Catalog) {

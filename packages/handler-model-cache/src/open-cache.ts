@@ -27,7 +27,7 @@ export interface OpenCacheParts {
 /** The cache with all that the plugin needs of it, its warm list loaded. */
 export interface OpenedCache extends OperationsAround, StatusAround {
   readonly cache: ModelCache
-  readonly embedders: EmbedderService
+  readonly embedders: (signal: AbortSignal) => EmbedderService
   /** Throws what is wrong. */
   checkHealth(): void
   close(): Promise<void>

@@ -23,7 +23,7 @@ export default definePlugin({
   setupTimeout: '24h',
   setup: ({ options, dataDir, log, metrics, signal }) =>
     openModelCache({ options, engines: openEngines(options, dataDir), log, metrics, signal }),
-  provides: (provide) => [provide(EMBEDDER_SERVICE, ({ deps }) => deps.embedders)],
+  provides: (provide) => [provide(EMBEDDER_SERVICE, ({ deps, signal }) => deps.embedders(signal))],
   health: ({ deps }) => deps.checkHealth(),
   teardown: ({ deps }) => deps.close(),
   handlers: (handler) => [

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { createCatalog } from '../src/catalog.js'
+import { createDeferred } from '../src/deferred.js'
 import { createEmbedderService } from '../src/embedder-service.js'
 import type { LoadedModel } from '../src/engine.js'
 import { optionsSchema } from '../src/options.js'
@@ -17,8 +18,11 @@ function openService() {
     ...(await plain(model, options)),
     embedder: {
       fingerprint: { name: 'words', version: '1', dimension: 2, assetHash: 'none' },
-      embed: async (texts) => {
-        await new Promise<void>((resolve) => (held.end = resolve))
+      embed: async (texts, { signal } = {}) => {
+        await new Promise<void>((resolve, reject) => {
+          held.end = resolve
+          signal?.addEventListener('abort', () => reject(signal.reason as Error))
+        })
         return texts.map(() => Float32Array.of(1, 0))
       },
     },
@@ -28,8 +32,9 @@ function openService() {
     warmupRuns: 0,
   })
   const catalog = createCatalog([engine.engine], options)
-  const service = createEmbedderService({ cache, catalog, embedders: options.embedder.models })
-  return { ...harness, service, endEmbedding: () => held.end?.() }
+  const serve = createEmbedderService({ cache, catalog, embedders: options.embedder.models })
+  const service = serve(new AbortController().signal)
+  return { ...harness, serve, service, endEmbedding: () => held.end?.() }
 }
 
 test('an embedder is found by its options, whichever defaults are written out', async () => {
@@ -71,4 +76,31 @@ test('a model that embeds nothing is a permanent fault, one that is missing too'
     name: 'NonRetryableError',
     code: 'MODEL_NOT_FOUND',
   })
+})
+
+test('a call that nobody waits for any more ends: its load where nobody else waits for it, its embedding', async () => {
+  const { serve, service, test: engine, stateOf } = openService()
+  const load = engine.engine.load
+  const loading = createDeferred<void>()
+  engine.engine.load = async (model, options) => {
+    loading.resolve()
+    await new Promise((_resolve, reject) => {
+      options.signal.addEventListener('abort', () => reject(options.signal.reason as Error))
+    })
+    return load(model, options)
+  }
+  const caller = new AbortController()
+  const reason = new Error('enough')
+  const describing = serve(caller.signal).describe('builtin')
+  await loading.promise
+  caller.abort(reason)
+  await expect(describing).rejects.toBe(reason)
+  await expect.poll(() => stateOf('builtin')).not.toBe('loading')
+  engine.engine.load = load
+  await service.describe('builtin')
+  const another = new AbortController()
+  const embedding = serve(another.signal).embed('builtin', ['a'])
+  await settled()
+  another.abort(reason)
+  await expect(embedding).rejects.toBe(reason)
 })

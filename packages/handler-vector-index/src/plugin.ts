@@ -15,7 +15,12 @@ import {
   searchOutputSchema,
 } from './payload.js'
 import { listCollections, searchVectors } from './search.js'
-import { createSharedEmbedder, EMBEDDER_SERVICE } from './shared-embedder.js'
+import {
+  createSharedEmbedder,
+  EMBEDDER_SERVICE,
+  type EmbedderService,
+  type EmbedderSource,
+} from './shared-embedder.js'
 
 const { version } = createRequire(import.meta.url)('../package.json') as { readonly version: string }
 
@@ -29,27 +34,20 @@ export default definePlugin({
   // node:sqlite and the built-in embedder compute on the thread that calls them
   host: 'thread',
   uses: { embedder: EMBEDDER_SERVICE.optional() },
-  setup: async ({ options, services, dataDir, metrics: instruments }) => {
+  setup: async ({ options, dataDir, metrics: instruments }) => {
     const { documentsRoot } = options
     const root = documentsRoot === undefined ? null : await openDocumentsRoot(documentsRoot)
     const store = await openStore(options.store, dataDir)
     const metrics = createVectorIndexMetrics(instruments)
-    return {
-      options,
-      root,
-      store,
-      embedder: createSharedEmbedder(options.embedder, {
-        service: services.embedder,
-        own: createLazyEmbedder(options.embedder),
-        note: (source) => metrics.embedderUses.inc({ source }),
-      }),
-      metrics,
-    }
+    const own = createLazyEmbedder(options.embedder)
+    const note = (source: EmbedderSource) => metrics.embedderUses.inc({ source })
+    const embedderFrom = createSharedEmbedder(options.embedder, { own, note })
+    return { options, root, store, metrics, own, embedderFrom }
   },
   health: ({ deps, signal }) => deps.store.ping(signal),
   teardown: async ({ deps }) => {
     await deps.store.close()
-    await deps.embedder.close()
+    await deps.own.close()
   },
   handlers: (handler) => [
     handler('vector_index', {
@@ -59,7 +57,7 @@ export default definePlugin({
       result: resultSchema,
       timeout: '30m',
       concurrency: 2,
-      run: (context) => runOperation(context.payload, context.deps, context),
+      run: (context) => runOperation(context.payload, withEmbedder(context), context),
     }),
   ],
   queries: (query) => [
@@ -67,7 +65,10 @@ export default definePlugin({
       description: 'The documents of a collection that are nearest in meaning to a text or a vector.',
       input: searchInputSchema,
       output: searchOutputSchema,
-      run: ({ input, deps, signal }) => deps.metrics.timeSearch(() => searchVectors(input, deps, signal)),
+      run: (context) => {
+        const { input, deps, signal } = context
+        return deps.metrics.timeSearch(() => searchVectors(input, withEmbedder(context), signal))
+      },
     }),
     query('vector_collections', {
       description: 'The collections of the store.',
@@ -77,3 +78,13 @@ export default definePlugin({
     }),
   ],
 })
+
+interface Caller<D> {
+  readonly deps: D & { readonly embedderFrom: ReturnType<typeof createSharedEmbedder> }
+  readonly services: { readonly embedder: EmbedderService | undefined }
+}
+
+/** What the plugin keeps, with the embedder as this task or query sees it. */
+function withEmbedder<D>({ deps, services }: Caller<D>) {
+  return { ...deps, embedder: deps.embedderFrom(services.embedder) }
+}

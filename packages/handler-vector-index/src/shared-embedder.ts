@@ -19,54 +19,37 @@ export const EMBEDDER_SERVICE = defineService<EmbedderService>('embedder')
 export type EmbedderSource = 'warm' | 'loaded' | 'own'
 
 /**
- * The embedder of the service where it has one with these options, so that a preload by `model_cache` is felt here and one copy serves all threads; else
- * this package's own. A call that was given up is left to end by itself: signals do not cross to another host.
+ * Makes the embedder for one task or query from what that sees of the service: the service's where it has one with these options, so that a preload
+ * by `model_cache` is felt here and one copy serves all threads; else this package's own. A call of the service ends with the task that made it.
  */
 export function createSharedEmbedder(
   options: EmbedderOptions,
-  {
-    service,
-    own,
-    note,
-  }: {
-    readonly service: EmbedderService | undefined
-    readonly own: TextEmbedder
-    readonly note: (source: EmbedderSource) => void
-  },
-): TextEmbedder {
-  if (service === undefined) return own
-  let finding: Promise<string | null> | null = null
-  const find = () => {
-    finding ??= service.find(options).catch((error: unknown) => {
-      finding = null
-      throw error
-    })
-    return finding
+  { own, note }: { readonly own: TextEmbedder; readonly note: (source: EmbedderSource) => void },
+): (service: EmbedderService | undefined) => TextEmbedder {
+  /** The options do not change, and neither does what the service has. */
+  let found: { readonly model: string | null } | null = null
+  const findIn = async (service: EmbedderService) => {
+    found ??= { model: await service.find(options) }
+    return found.model
   }
-  return {
-    async describe() {
-      const model = await find()
-      if (model === null) {
-        note('own')
-        return own.describe()
-      }
-      const { fingerprint, dim, loadMs } = await service.describe(model)
-      note(loadMs === 0 ? 'warm' : 'loaded')
-      return { fingerprint, dim }
-    },
-    async embed(texts, signal) {
-      const model = await find()
-      return model === null ? own.embed(texts, signal) : unlessAborted(service.embed(model, texts), signal)
-    },
-    close: () => own.close(),
+  return (service) => {
+    if (service === undefined) return own
+    return {
+      async describe() {
+        const model = await findIn(service)
+        if (model === null) {
+          note('own')
+          return own.describe()
+        }
+        const { fingerprint, dim, loadMs } = await service.describe(model)
+        note(loadMs === 0 ? 'warm' : 'loaded')
+        return { fingerprint, dim }
+      },
+      async embed(texts, signal) {
+        const model = await findIn(service)
+        return model === null ? own.embed(texts, signal) : service.embed(model, texts)
+      },
+      close: () => own.close(),
+    }
   }
-}
-
-function unlessAborted<T>(answer: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const stop = () => reject(signal.reason as Error)
-    if (signal.aborted) stop()
-    signal.addEventListener('abort', stop, { once: true })
-    void answer.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop))
-  })
 }

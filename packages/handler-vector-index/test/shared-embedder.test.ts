@@ -8,7 +8,7 @@ const { signal } = new AbortController()
 function share(service: EmbedderService | undefined) {
   const own = createWordEmbedder()
   const sources: EmbedderSource[] = []
-  const embedder = createSharedEmbedder(OPTIONS, { service, own, note: (source) => sources.push(source) })
+  const embedder = createSharedEmbedder(OPTIONS, { own, note: (source) => sources.push(source) })(service)
   return { own, sources, embedder }
 }
 
@@ -48,10 +48,18 @@ test('without such an embedder, or without the service, the own one is used', as
   expect(alone.embedder).toBe(alone.own)
 })
 
-test('a call that is given up rejects with the reason at once', async () => {
-  const controller = new AbortController()
-  const service = { ...serviceWith('builtin', []), embed: () => new Promise<never>(() => {}) }
-  const embedding = share(service).embedder.embed(['a'], controller.signal)
-  controller.abort(new Error('enough'))
-  await expect(embedding).rejects.toThrow('enough')
+test('what the service has is asked once, and again where nobody answered', async () => {
+  const asked: string[] = []
+  const answers = [new Error('not up yet'), null]
+  const find = async () => {
+    asked.push('find')
+    const answer = answers.shift()
+    if (answer instanceof Error) throw answer
+    return 'builtin'
+  }
+  const { embedder } = share({ ...serviceWith('builtin', []), find })
+  await expect(embedder.describe()).rejects.toThrow('not up yet')
+  await embedder.describe()
+  await embedder.embed(['a'], signal)
+  expect(asked).toEqual(['find', 'find'])
 })
