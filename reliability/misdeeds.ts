@@ -4,6 +4,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 
 const FLOOD_LINES = 50_000
 
+const spring = () => {
+  throw new Error('a trap')
+}
+
 export const MISDEEDS_ALIVE: Readonly<Record<string, () => unknown>> = {
   /** Ignores its signal. */
   deaf: () => sleep(60_000, undefined, { ref: false }),
@@ -14,6 +18,11 @@ export const MISDEEDS_ALIVE: Readonly<Record<string, () => unknown>> = {
   nothing: () => {
     // oxlint-disable-next-line typescript/only-throw-error -- the misdeed
     throw undefined
+  },
+  /** Whoever looks into what was thrown meets a trap. */
+  trap: () => {
+    const trap: object = new Proxy({}, { has: spring, get: spring })
+    throw trap
   },
   circular: () => {
     const result: Record<string, unknown> = {}

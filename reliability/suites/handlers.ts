@@ -20,6 +20,7 @@ const ENDINGS: Readonly<Record<string, Ending>> = {
   deaf: { reason: 'exhausted', code: 'timed_out' },
   text: { reason: 'exhausted', code: 'handler_failed' },
   nothing: { reason: 'exhausted', code: 'handler_failed' },
+  trap: { reason: 'exhausted', code: 'handler_failed' },
   circular: { reason: 'exhausted', code: 'invalid_result' },
   bigint: { reason: 'exhausted', code: 'invalid_result' },
   huge: { reason: 'exhausted', code: 'result_too_large' },

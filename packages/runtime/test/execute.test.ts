@@ -101,6 +101,23 @@ test('waits for schemas that check asynchronously', async () => {
   expect(await run({ ...spec, run: () => 4 }, testWork('t', 2))).toEqual({ kind: 'succeeded', result: '4' })
 })
 
+const trap = () => {
+  throw new Error('trap')
+}
+
+test('survives a thrown value that throws when it is looked into', async () => {
+  const hostile: object = new Proxy({}, { has: trap, get: trap })
+  const outcome = await runs(() => {
+    throw hostile
+  })
+  expect(outcome).toEqual({
+    kind: 'threw',
+    error: { code: 'handler_failed', message: 'something was thrown that cannot be read' },
+    permanent: false,
+    delayMs: null,
+  })
+})
+
 test('refuses a type that the plugin does not handle', async () => {
   const around = { deps: null, services: () => ({}), metrics: testSurroundings().metrics }
   expect(await execute(undefined, testWork('other', {}).work, around, life)).toMatchObject({

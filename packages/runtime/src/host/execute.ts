@@ -142,13 +142,14 @@ function defect(error: { readonly code: string; readonly message: string }): Out
 function outcomeOfThrow(thrown: unknown, work: Work): Outcome {
   const signal = work.signal()
   if (signal.aborted) return { kind: 'aborted', reason: abortReasonOf(signal), killed: false }
-  const until = snoozedUntil(thrown)
-  if (until !== null) return { kind: 'snoozed', until }
-  return {
-    kind: 'threw',
-    error: toTaskError(thrown, 'handler_failed'),
-    permanent: isNonRetryable(thrown),
-    delayMs: retryDelayOf(thrown),
+  const error = toTaskError(thrown, 'handler_failed')
+  try {
+    const until = snoozedUntil(thrown)
+    if (until !== null) return { kind: 'snoozed', until }
+    return { kind: 'threw', error, permanent: isNonRetryable(thrown), delayMs: retryDelayOf(thrown) }
+  } catch {
+    // a getter or proxy trap of the thrown value threw in turn
+    return { kind: 'threw', error, permanent: false, delayMs: null }
   }
 }
 
