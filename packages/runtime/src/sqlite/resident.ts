@@ -17,7 +17,7 @@ import type { Answer, FromResident, Op, ResidentData } from './messages.js'
 import { isRead, readOp, renew, writeOp, type WriteOp } from './perform-op.js'
 import { createDrainRate, createRoom } from './room.js'
 import { openStore, type Store } from './store.js'
-import { createTransact } from './transact.js'
+import { createTransactions } from './transact.js'
 import { createUpkeep } from './upkeep.js'
 import { type ClaimOp, createWaitingClaims } from './waiting-claims.js'
 
@@ -49,7 +49,7 @@ export function openResident(context: ResidentContext): Resident {
 function serve(store: Store, data: ResidentData, { port, clock, log }: ResidentContext): Resident {
   const drain = createDrainRate(clock)
   const hasRoom = createRoom(store.directory, data.reserveBytes, clock)
-  const transact = createTransact(store, (error) => {
+  const { transact, read } = createTransactions(store, (error) => {
     log('error', 'store_failed', { error: error.message })
     post([], null, error)
   })
@@ -136,7 +136,8 @@ function serve(store: Store, data: ResidentData, { port, clock, log }: ResidentC
     const claims = waiting.note(ops, answers)
     const writes = ops.filter((op): op is WriteOp => !isRead(op) && op.op !== 'claim')
     if (writes.length > 0 || claims.length > 0 || waiting.any()) write({ writes, claims }, answers)
-    for (const op of ops) if (isRead(op)) answers.push({ ref: op.ref, ...attempt(() => readOp(store, op)) })
+    for (const op of ops)
+      if (isRead(op)) answers.push({ ref: op.ref, ...attempt(() => read(() => readOp(store, op))) })
     const steered = writes.some((op) => op.op === 'requestCancel')
     post(answers, steered ? upkeep.wake(false) : null)
   }
@@ -152,7 +153,7 @@ function serve(store: Store, data: ResidentData, { port, clock, log }: ResidentC
 
   function tick(): void {
     const answers: Answer[] = []
-    const news = upkeep.look()
+    const news = read(() => upkeep.look())
     if (waiting.any() && (news.ready || waiting.anyLate())) write(NO_OPS, answers)
     post(answers, news.wake)
   }
