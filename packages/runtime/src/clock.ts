@@ -11,6 +11,9 @@ export interface Clock {
   readonly offsets: Float64Array<SharedArrayBuffer>
 }
 
+/** What a `Date` can hold (ECMA-262, 21.4.1.1), in milliseconds since the epoch. */
+export const LATEST_DATE_MS = 8.64e15
+
 export function createClock(offsets?: Float64Array<SharedArrayBuffer>): Clock {
   const shift = offsets ?? new Float64Array(new SharedArrayBuffer(16))
   return {

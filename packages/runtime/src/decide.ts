@@ -1,4 +1,5 @@
 import { backoffDelayMs, type BackoffPolicy } from './backoff.js'
+import { LATEST_DATE_MS } from './clock.js'
 import type { Outcome } from './host/host.js'
 import type { Settlement, TaskError } from './task.js'
 
@@ -32,7 +33,7 @@ export function decideSettlement(
     return {
       kind: 'retry',
       error,
-      retryAt: now + (asDelay(delayMs) ?? backoffDelayMs(failures, retry, random)),
+      retryAt: asInstant(now + (asDelay(delayMs) ?? backoffDelayMs(failures, retry, random))),
     }
   }
   switch (outcome.kind) {
@@ -44,7 +45,7 @@ export function decideSettlement(
       if (!outcome.permanent) return attempt(outcome.error, outcome.delayMs)
       return { kind: 'failed', reason: 'non_retryable', error: outcome.error, charge: 'attempt' }
     case 'snoozed':
-      return { kind: 'snooze', until: outcome.until }
+      return { kind: 'snooze', until: asInstant(outcome.until) }
     case 'aborted':
     case 'abandoned':
       return stopped(outcome, attempt)
@@ -91,6 +92,11 @@ function crashed(
 /** A delay that a handler asked for; what is no time at all leaves it to the backoff. */
 function asDelay(delayMs: number | null): number | null {
   return delayMs === null || !Number.isFinite(delayMs) ? null : Math.max(0, delayMs)
+}
+
+/** A time that every store can keep and a `Date` can show: whole milliseconds, none later than a date can be. */
+function asInstant(ms: number): number {
+  return Math.min(LATEST_DATE_MS, Math.round(ms))
 }
 
 // ── deliveries whose worker died ──────────────────────────────────────────────────────────────────────────────────────

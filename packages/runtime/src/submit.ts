@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto'
-import type { Clock } from './clock.js'
+import { LATEST_DATE_MS, type Clock } from './clock.js'
 import { parseDuration } from './duration.js'
 import { isWorkerError, WorkerError, type Fault } from './errors.js'
 import { describeFaults, KEEP_INPUT } from './faults.js'
@@ -85,9 +85,9 @@ function newTask(
     version,
     payload,
     priority: submission.priority ?? 0,
-    runAt: submission.runAt?.getTime() ?? now + (delay === undefined ? 0 : parseDuration(delay)),
+    runAt: submission.runAt?.getTime() ?? now + (delay === undefined ? 0 : Math.round(parseDuration(delay))),
     maxAttempts: submission.maxAttempts ?? known.maxAttempts,
-    timeoutMs: timeout === undefined ? null : parseDuration(timeout),
+    timeoutMs: timeout === undefined ? null : Math.ceil(parseDuration(timeout)),
     expiresAt: expiresAt?.getTime() ?? null,
     idempotency: idempotency ? { scope: idempotency.scope ?? '', key: idempotency.key } : null,
   }
@@ -162,7 +162,8 @@ function optionFaults(submission: Submission): Fault[] {
 function isDuration(duration: Duration | undefined): boolean {
   if (duration === undefined) return true
   try {
-    return parseDuration(duration) >= 0
+    // half of what a date can hold: the other half is for now
+    return parseDuration(duration) <= LATEST_DATE_MS / 2
   } catch {
     return false
   }

@@ -108,6 +108,22 @@ describe('a delivery that came back', () => {
     },
   )
 
+  test.each([0.4, 1e17, 1e300])(
+    'times are whole milliseconds that a date can be, also for a delay of %d',
+    (ms) => {
+      const later: Outcome = { ...threw, delayMs: ms }
+      const times = [decide(later), decide({ kind: 'snoozed', until: NOW + ms })].map((settlement) =>
+        settlement.kind === 'retry'
+          ? settlement.retryAt
+          : settlement.kind === 'snooze'
+            ? settlement.until
+            : null,
+      )
+      const expected = Math.min(NOW + Math.round(ms), 8.64e15)
+      expect(times).toEqual([expected, expected])
+    },
+  )
+
   test('a snooze waits until its time, attempts or not', () => {
     const outcome: Outcome = { kind: 'snoozed', until: NOW + 5 }
     expect(decide(outcome, { chargedAttempts: 4 })).toEqual({ kind: 'snooze', until: NOW + 5 })
