@@ -100,10 +100,13 @@ function demand(facts: Record<string, unknown>, ok: boolean, message: string): R
   return facts
 }
 
-/** Reads the counts, and writes: resuming a type that nobody has is a transaction that changes nothing else. */
+/** No type is spelt like this: to resume it is a transaction that changes nothing. */
+const NO_TYPE = 'STORE CHECK'
+
+/** Reads the counts, and writes. */
 async function storeCheck(queue: HealthSurroundings['queue']): Promise<Record<string, unknown>> {
   const startedAt = performance.now()
-  await queue.resume('health_check')
+  await queue.resume(NO_TYPE)
   const counts = await queue.counts()
   const statuses = Object.values(counts.byType)
   const queued = statuses.reduce((sum, of) => sum + (of.queued ?? 0), 0)

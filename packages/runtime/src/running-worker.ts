@@ -36,8 +36,8 @@ const PRUNE_AT_ONCE = { limit: 1000, deadlineMs: 100 }
 
 /** Handshake → keeper and store → plugins → loop. What was opened is closed again when a later step fails. */
 export async function startWorker(settings: Settings): Promise<RunningWorker> {
-  const parts = wire(settings)
   mkdirSync(settings.dataDir, { recursive: true })
+  const parts = wire(settings)
   await open(settings, parts)
   const quiet = await work(settings, parts)
   const { queue, waits, health, fatal, door } = parts
@@ -59,7 +59,6 @@ function wire(settings: Settings) {
   const { queue, logger, graceMs, dataDir, limits } = settings
   const clock = createClock()
   const fatal = createFatal(settings)
-  const keeper = createKeeper({ clock, leaseMs: limits.leaseMs, graceMs, onDeath: fatal.raise })
   const lag = createLoopLag()
   const metrics = createMetrics(settings.registry, () =>
     sampleGauges(metrics, { queue, types: registry.types, clock, lag, dataDir }),
@@ -78,6 +77,8 @@ function wire(settings: Settings) {
     logger,
   )
   const forced = createForced()
+  // last of what may throw: it starts a thread
+  const keeper = createKeeper({ clock, leaseMs: limits.leaseMs, graceMs, onDeath: fatal.raise })
   const around: DeliverySurroundings = {
     queue,
     keeper,

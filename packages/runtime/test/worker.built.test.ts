@@ -16,6 +16,7 @@ import { sqliteQueue } from '@mcp-worker/runtime/sqlite'
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest'
 import { z } from 'zod'
 
+const threads = () => process.getActiveResourcesInfo().filter((name) => name === 'MessagePort').length
 const silent = createLogger({ destination: { write: () => {} } })
 
 /** Handlers of every kind of end, and a plugin whose health and setup the test decides. */
@@ -156,6 +157,19 @@ describe('submitting', () => {
     expect(faults.map(({ path }) => path).toSorted()).toEqual(['payload.more', 'payload.word'])
   })
 
+  it('takes fractions of a millisecond as whole ones, and refuses a delay beyond all dates', async () => {
+    const { worker } = await started(onDisk())
+    await worker.pause('shout')
+    const odd = await worker.submit('shout', { word: 'a' }, { timeout: 0.5, delay: 1000.5 })
+    const task = await worker.get(odd.id)
+    expect(task).toMatchObject({ status: 'scheduled', timeoutMs: 1 })
+    expect(Number.isInteger(task?.runAt)).toBe(true)
+    for (const option of [{ delay: 1e17 }, { delay: 1e300 }, { timeout: 1e300 }]) {
+      const { code, faults } = await refusal(worker.submit('shout', { word: 'a' }, option))
+      expect([code, faults[0]?.path]).toEqual(['invalid_task', Object.keys(option)[0]])
+    }
+  })
+
   it('takes all tasks of one call or none, and names the faults of each', async () => {
     const { worker } = await started()
     const good = { type: 'shout', payload: { word: 'a' } }
@@ -193,6 +207,13 @@ describe('reading and steering', () => {
     await worker.cancel(id)
     expect(await final).toMatchObject({ status: 'cancelled' })
     expect(await worker.wait('nobody', { timeoutMs: 60_000 })).toBeNull()
+  })
+
+  it('a pause of health checks outlives a health check', async () => {
+    const { worker } = await started()
+    await worker.pause('health_check')
+    await worker.checkHealth()
+    expect((await worker.counts()).paused).toEqual(['health_check'])
   })
 
   it('keeps a paused type waiting, and counts it', async () => {
@@ -295,6 +316,15 @@ describe('metrics', () => {
 })
 
 describe('starting and stopping', () => {
+  it('a start that is refused leaves no thread behind', async () => {
+    const { plugin } = acme()
+    const logger = createLogger({ destination: { write: () => {} } })
+    const twice = createWorker({ plugins: [plugin, plugin], queue: onDisk(), dataDir, logger })
+    const before = threads()
+    expect((await refusal(twice.start())).code).toBe('handshake_failed')
+    expect(threads()).toBe(before)
+  })
+
   it('a plugin whose setup fails stops the start, and the queue is free again', async () => {
     const failed = await refusal(made(onDisk(), { setup: failing('no bucket') }).worker.start())
     expect(failed.code).toBe('handshake_failed')
