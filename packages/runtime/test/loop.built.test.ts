@@ -54,6 +54,14 @@ function plugin(run: ReturnType<typeof gates>['run']) {
       handler('free', { payload: nothing, result: nothing, run: run('free') }),
       handler('other', { payload: nothing, result: nothing, run: run('other') }),
       handler('capped', { payload: nothing, result: nothing, concurrency: 2, run: run('capped') }),
+      handler('aborted', {
+        payload: nothing,
+        result: nothing,
+        run: async ({ signal }) => {
+          await once(signal, 'abort')
+          throw signal.reason
+        },
+      }),
     ],
   })()
 }
@@ -124,6 +132,17 @@ describe.each(Object.keys(QUEUES))('the loop on the %s queue', (name) => {
       expect(gate.most.capped).toBe(2)
     },
   )
+
+  it('hears of a cancel that comes with the submit', async () => {
+    const { worker: one } = await started(1)
+    const waits = await one.submit('aborted', {})
+    await one.cancel(waits.id)
+    await one.wait(waits.id, { timeoutMs: 30_000 })
+    // now its claims wait, and what is submitted is handed to them at once
+    const [submitted, cancelled] = [one.submit('aborted', {}, { id: 'both' }), one.cancel('both')]
+    await Promise.all([submitted, cancelled])
+    expect(await one.wait('both', { timeoutMs: 30_000 })).toMatchObject({ status: 'cancelled' })
+  })
 
   it('checks its health as a task while all slots are taken', async () => {
     const { gate, submit, worker: one } = await started(2)

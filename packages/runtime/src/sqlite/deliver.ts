@@ -2,9 +2,12 @@ import type { ClaimRequest, Want } from '../queue.js'
 import { rowHash } from './accept.js'
 import { asArray, prepareArrays, type StoreBase } from './base.js'
 import { type ClaimedRow, claimedRow, type ClaimedRows } from './claimed-row.js'
-import { FROM_TASKS, TASK_COLUMNS } from './read.js'
+import { FROM_TASKS, TASK_COLUMN, TASK_COLUMNS, withinOneMessage } from './read.js'
 
 const EXTRA_COLUMNS = 'base_attempts, base_crashes, hash, checkpoint, t.seq, t.rank'
+
+/** So many of the largest payloads always fit into one message. */
+const FEW = 64
 
 /** A row of the tables, with the extra columns behind it. */
 type Row = readonly unknown[]
@@ -34,7 +37,10 @@ export function createDeliver(base: StoreBase, isPaused: (type: string) => boole
 
   function candidates(want: Want, limit: number): Row[] {
     if (isPaused(want.type)) return []
-    const found = want.versions.flatMap((version) => ready.all(want.type, version, limit).map(asArray))
+    const found = want.versions.flatMap((version) => {
+      const args = [want.type, version, limit] as const
+      return limit <= FEW ? ready.all(...args).map(asArray) : withinOneMessage(ready.iterate(...args))
+    })
     return want.versions.length === 1 ? found : found.toSorted(byRank).slice(0, limit)
   }
 
@@ -75,12 +81,20 @@ export function createDeliver(base: StoreBase, isPaused: (type: string) => boole
           .toSorted(byRank)
           .slice(0, max)
     const now = clock.wall()
+    const alive = chosen.filter((row) => !isLate(row, now))
+    const given = alive.length <= FEW ? alive : withinOneMessage(alive)
     const leaseUntil = clock.monotonic() + limits.leaseMs
     return {
-      rows: chosen.map((row) => deliver(row, now, leaseUntil)),
+      rows: given.map((row) => deliver(row, now, leaseUntil)),
       suspects: waitingSuspects.length - (alone ? chosen.length : 0),
     }
   }
+}
+
+/** There may be more expired ones than a slice of the upkeep takes; it fails the rest soon. */
+function isLate(row: Row, now: number): boolean {
+  const expiresAt = row[TASK_COLUMN.expiresAt] as number | null
+  return expiresAt !== null && expiresAt <= now && row[TASK_COLUMN.deliveries] === 0
 }
 
 /** By rank, then by seq: the last two columns. */

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import type { MessagePort } from 'node:worker_threads'
-import { fromWire } from '../error-wire.js'
+import { fromWire, toWire } from '../error-wire.js'
 import { WorkerError } from '../errors.js'
 import type { Claim, Capabilities, QueueContext, QueueDriver, Retention, Wake } from '../queue.js'
 import { newOwnerName } from './boot.js'
@@ -123,7 +123,27 @@ function createLine() {
     if (batch.length === 0) return
     const ops = batch
     batch = []
-    port?.postMessage(JSON.stringify(ops))
+    send(ops)
+  }
+
+  /** In as many messages as it takes: their text is one string each, whose length is bounded. */
+  function send(ops: readonly Op[]): void {
+    let text: string
+    try {
+      text = JSON.stringify(ops)
+    } catch {
+      const [only] = ops
+      if (ops.length === 1 && only) return refuse(only.ref)
+      const middle = Math.ceil(ops.length / 2)
+      send(ops.slice(0, middle))
+      return send(ops.slice(middle))
+    }
+    port?.postMessage(text)
+  }
+
+  function refuse(ref: number): void {
+    const message = 'the tasks of one submit are together longer than a text can be: submit fewer at once'
+    take({ ref, error: toWire(new WorkerError('payload_too_large', message), 'payload_too_large') })
   }
 
   function call<T>(make: (ref: number) => Extract<Op, { op: OpName }>): Promise<T> {

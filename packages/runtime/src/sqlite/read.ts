@@ -39,6 +39,7 @@ export const TASK_COLUMNS = COLUMNS.join(', ')
 
 /** Where in a row what a claim changes or compares stands. */
 export const TASK_COLUMN = {
+  expiresAt: COLUMNS.indexOf('t.expires_at'),
   attempts: COLUMNS.indexOf('t.attempts'),
   crashes: COLUMNS.indexOf('t.crashes'),
   deliveries: COLUMNS.indexOf('t.deliveries'),
@@ -84,12 +85,44 @@ export function readTask(row: readonly unknown[]): Task {
     result: v[19],
     error: v[20] === null ? null : { code: v[20], message: v[21] },
     failureReason: v[22],
-    log: v[23] === null ? [] : (JSON.parse(v[23]) as LogLine[]),
+    log: readLog(v[23]),
     createdAt: v[24],
     startedAt: v[25],
     finishedAt: v[26],
     readyAt: v[27],
   }
+}
+
+/** No hash covers the log: one that a bad disk made unreadable must not take its task along. */
+export function readLog(text: string | null): readonly LogLine[] {
+  try {
+    return text === null ? [] : (JSON.parse(text) as LogLine[])
+  } catch {
+    return []
+  }
+}
+
+/** What one message between the threads should hold at most: its text is one string, which V8 bounds at half a billion characters. */
+const MOST_CHARS = 32 * 1024 * 1024
+
+/** The first rows that one message should hold, at least one. */
+export function withinOneMessage(rows: Iterable<unknown>): (readonly unknown[])[] {
+  const taken: (readonly unknown[])[] = []
+  let chars = 0
+  for (const row of rows) {
+    taken.push(asArray(row))
+    chars += charsOf(asArray(row))
+    if (chars >= MOST_CHARS) break
+  }
+  return taken
+}
+
+function sizeOf(rows: readonly (readonly unknown[])[]): number {
+  return rows.reduce((sum, row) => sum + charsOf(row), 0)
+}
+
+function charsOf(row: readonly unknown[]): number {
+  return row.reduce<number>((sum, value) => (typeof value === 'string' ? sum + value.length : sum), 0)
 }
 
 export const FROM_TASKS =
@@ -120,12 +153,12 @@ export function createReader({ db }: StoreBase) {
     `SELECT count(*) AS n FROM tasks INDEXED BY tasks_suspect WHERE status = 'queued' AND suspect = 1`,
   )
 
-  function rowsOf({ status, type, limit, cursor }: ListFilter): unknown[] {
+  function rowsOf({ status, type, limit, cursor }: ListFilter): Iterable<unknown> {
     const before = cursor === undefined ? Number.MAX_SAFE_INTEGER : parseCursor(cursor)
-    if (status && type) return pages.byBoth.all(before, status, type, limit)
-    if (status) return pages.byStatus.all(before, status, limit)
-    if (type) return pages.byType.all(before, type, limit)
-    return pages.all.all(before, limit)
+    if (status && type) return pages.byBoth.iterate(before, status, type, limit)
+    if (status) return pages.byStatus.iterate(before, status, limit)
+    if (type) return pages.byType.iterate(before, type, limit)
+    return pages.all.iterate(before, limit)
   }
 
   return {
@@ -134,9 +167,10 @@ export function createReader({ db }: StoreBase) {
       return row === undefined ? null : readTask(asArray(row))
     },
     list(filter: ListFilter): TaskPage {
-      const rows = rowsOf(filter).map(asArray)
-      const last = rows.at(-1)?.at(-1)
-      return { tasks: rows.map(readTask), cursor: rows.length < filter.limit ? null : `s${String(last)}` }
+      const rows = withinOneMessage(rowsOf(filter))
+      const last = rows.at(-1)
+      const isLastPage = rows.length < filter.limit && (last === undefined || sizeOf(rows) < MOST_CHARS)
+      return { tasks: rows.map(readTask), cursor: isLastPage ? null : `s${String(last?.at(-1))}` }
     },
     counts(): QueueCounts {
       const rows = counted.all() as { type: string; version: number; status: TaskStatus; n: number }[]

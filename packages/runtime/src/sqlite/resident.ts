@@ -60,8 +60,15 @@ function serve(store: Store, data: ResidentData, { port, clock, log }: ResidentC
   function post(answers: readonly Answer[], wake: Wake | null, fatal: WorkerError | null = null): void {
     if (answers.length === 0 && !wake && !fatal) return
     const message: FromResident = { answers, wake, commitMs, fatal: fatal && toWire(fatal, 'store_failed') }
+    const text = textOf(message)
+    if (text === null) {
+      // too long for one string: many large answers at once
+      const middle = Math.ceil(answers.length / 2)
+      post(answers.slice(0, middle), null)
+      return post(answers.slice(middle), wake, fatal)
+    }
     commitMs = null
-    port.postMessage(JSON.stringify(message))
+    port.postMessage(text)
   }
 
   /** What is submitted may go straight to the claims that wait, unless something of the same batch could come before it. */
@@ -138,8 +145,9 @@ function serve(store: Store, data: ResidentData, { port, clock, log }: ResidentC
     if (writes.length > 0 || claims.length > 0 || waiting.any()) write({ writes, claims }, answers)
     for (const op of ops)
       if (isRead(op)) answers.push({ ref: op.ref, ...attempt(() => read(() => readOp(store, op))) })
-    const steered = writes.some((op) => op.op === 'requestCancel')
-    post(answers, steered ? upkeep.wake(false) : null)
+    post(answers, null)
+    // in a message of its own: of a delivery that the answers hand over the main thread must know before it hears of its cancel
+    if (writes.some((op) => op.op === 'requestCancel')) post([], upkeep.wake(false))
   }
 
   port.on('message', (first: string) => {
@@ -187,6 +195,16 @@ function serve(store: Store, data: ResidentData, { port, clock, log }: ResidentC
       port.close()
       close()
     },
+  }
+}
+
+/** Null where it is longer than a string may be; a single answer never is. */
+function textOf(message: FromResident): string | null {
+  try {
+    return JSON.stringify(message)
+  } catch (error) {
+    if (error instanceof RangeError && message.answers.length > 1) return null
+    throw error
   }
 }
 

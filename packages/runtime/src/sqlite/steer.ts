@@ -1,5 +1,6 @@
 import type { LogLine, TaskStatus } from '../task.js'
 import type { Report } from '../queue.js'
+import { readLog } from './read.js'
 import { asArray, parseFence, prepareArrays, rankOf, type StoreBase } from './base.js'
 
 const KEPT_LOG_LINES = 100
@@ -43,7 +44,7 @@ export function createSteer(base: StoreBase) {
 
   function addLog(seq: number, lines: readonly LogLine[]): void {
     const [text] = asArray(logOf.get(seq)) as [string]
-    const kept = [...(JSON.parse(text) as LogLine[]), ...lines].slice(-KEPT_LOG_LINES)
+    const kept = [...readLog(text), ...lines].slice(-KEPT_LOG_LINES)
     writeLog.run(JSON.stringify(kept), seq)
   }
 

@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { DatabaseSync, type DatabaseSyncOptions } from 'node:sqlite'
 import type { Clock } from '../clock.js'
@@ -79,9 +79,19 @@ export function openStore(data: ResidentData, clock: Clock) {
 
 function openFile(path: string, options: DatabaseSyncOptions): DatabaseSync {
   try {
+    createForOwnerOnly(path)
     return new DatabaseSync(path, options)
   } catch (error) {
     throw asStoreError(error)
+  }
+}
+
+/** It holds payloads. SQLite gives the log the same rights. A file that is there keeps its own. */
+function createForOwnerOnly(path: string): void {
+  try {
+    closeSync(openSync(path, 'wx', 0o600))
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error
   }
 }
 

@@ -66,8 +66,9 @@ export function createUpkeep(store: Store, transact: Transact, clock: Clock, log
     const recovered = reapAndTell()
     const late = store.anyLate() ? transact(() => store.expireLate()) : 0
     if (now >= keysAt) {
-      keysAt = now + KEYS_MS
-      transact(() => store.forgetOldKeys())
+      // where a slice was full there are more, and they come faster than one slice a minute
+      const more = transact(() => store.forgetOldKeys()) > 0
+      keysAt = more ? now : now + KEYS_MS
     }
     return recovered || late > 0
   }
