@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import type { ModelEngine } from '@mcp-worker/handler-model-cache'
 import { expect, onTestFinished, test } from 'vitest'
 import { loadOptions, modelRef } from '../engine-suite.js'
@@ -8,6 +10,8 @@ import { engineThreads } from './worker-threads.js'
 const cycles = 200
 /** What a process takes once and keeps (pools of threads, code, arenas of the allocator) is there after so many. */
 const settling = 20
+setFlagsFromString('--expose-gc')
+const collectGarbage = runInNewContext('gc') as () => void
 const never = new AbortController().signal
 
 /**
@@ -44,8 +48,9 @@ async function cycle(engine: ModelEngine, model: string): Promise<void> {
   await loaded.unload(never)
 }
 
-/** Resident memory of this process and its children. */
+/** Resident memory of this process and its children, without what the test itself has left to be collected. */
 async function allMemory(): Promise<number> {
+  collectGarbage()
   const sizes = await Promise.all([process.pid, ...(await onnxChildren())].map(residentBytes))
   return sizes.reduce((sum, size) => sum + size, 0)
 }
