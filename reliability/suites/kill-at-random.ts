@@ -5,7 +5,15 @@ import type { Lab } from '../lab.ts'
 import type { ProgramConfig } from '../program-config.ts'
 import { createRandom, seedOf, type Random } from '../random.ts'
 import type { WorkerProcess } from '../worker-process.ts'
-import type { Counted } from './kill.ts'
+
+/** Figures that all parts of the suite add to. */
+export interface Counted {
+  kills: number
+  /** Processes started. */
+  starts: number
+  tasks: number
+  runs: number
+}
 
 export interface KillAround {
   readonly seed: number

@@ -4,7 +4,7 @@
  */
 import { tryCase, type Case, type Suite } from '../suite.ts'
 import { killAtCheckpoints, killAtPoints, killInMigration, killInPrune, POINTS } from './kill-at-points.ts'
-import { killAtRandom } from './kill-at-random.ts'
+import { type Counted, killAtRandom } from './kill-at-random.ts'
 import { measureRecovery } from './kill-recovery.ts'
 
 /** Kills of one arena: enough to wear a file, few enough that a failure can be read. */
@@ -36,15 +36,6 @@ export const kill: Suite = async ({ seed, size, kills, lab, note }) => {
   // a promise about time: nothing runs beside it
   const recovery = await measureRecovery({ ...around, kills: share(0.09) })
   return { counts: { ...counts, recovery_ms: recovery.figures }, cases: [...cases, recovery.case] }
-}
-
-/** Figures that all parts of the suite add to. */
-export interface Counted {
-  kills: number
-  /** Processes started. */
-  starts: number
-  tasks: number
-  runs: number
 }
 
 interface Trial {

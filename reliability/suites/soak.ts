@@ -7,7 +7,7 @@ import { tryCase, type Suite } from '../suite.ts'
 import { endedByItself, finish } from './kill-at-random.ts'
 import { started } from './lease.ts'
 import type { Lab } from '../lab.ts'
-import type { Counted } from './kill.ts'
+import type { Counted } from './kill-at-random.ts'
 
 const KILL_EVERY_MS = 30_000
 const SAMPLE_EVERY_MS = 2000

@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
-import type { CommandContext } from './command-line.js'
+import type { CommandContext } from './command-context.js'
 import { expectFile, queueFileOf } from './queue-file.js'
 import { printJson } from './terminal.js'
 

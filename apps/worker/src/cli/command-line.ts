@@ -1,9 +1,9 @@
 import { isWorkerError } from '@mcp-worker/runtime'
 import { Command, CommanderError } from 'commander'
-import { type ApiClient, createApiClient, RefusedError, UnreachableError } from './api-client.js'
+import { createApiClient, RefusedError, UnreachableError } from './api-client.js'
 import { addBackup } from './backup.js'
+import type { CommandContext, CommandLine } from './command-context.js'
 import { addDoctor } from './doctor.js'
-import type { Machine } from './doctor/finding.js'
 import { addGet } from './get.js'
 import { UsageError } from './json-argument.js'
 import { addList } from './list.js'
@@ -14,23 +14,6 @@ import { addSteer } from './steer.js'
 import { addSubmit } from './submit.js'
 import { plain, type Terminal } from './terminal.js'
 import { addTypes } from './types.js'
-
-export interface CommandLine {
-  readonly terminal: Terminal
-  readonly version: string
-  /** What relative paths start from. */
-  readonly cwd: string
-  readonly machine: Machine
-  /** Both resolve with the exit code when the service has ended. */
-  readonly start: () => Promise<number>
-  readonly startReloading: () => Promise<number>
-}
-
-export interface CommandContext extends CommandLine {
-  readonly api: () => ApiClient
-  /** Sets the exit code. */
-  readonly end: (code: number) => void
-}
 
 const EXIT_FAILED = 1
 /** EX_USAGE, EX_UNAVAILABLE */

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import { readEnvironment } from '../environment.js'
-import type { CommandContext } from './command-line.js'
+import type { CommandContext } from './command-context.js'
 import { checkConfiguration, checkPlugins } from './doctor/configuration.js'
 import { counted, type Finding, type Patient } from './doctor/finding.js'
 import { checkFolder } from './doctor/folder.js'

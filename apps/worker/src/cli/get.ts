@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import type { TaskJson } from './api-client.js'
-import type { CommandContext } from './command-line.js'
+import type { CommandContext } from './command-context.js'
 import { printJson } from './terminal.js'
 
 export function addGet(program: Command, { api, terminal }: CommandContext): void {

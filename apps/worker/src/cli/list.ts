@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import type { TaskSummaryJson } from './api-client.js'
-import type { CommandContext } from './command-line.js'
+import type { CommandContext } from './command-context.js'
 import { plain, printJson, printTable } from './terminal.js'
 
 interface ListFlags {

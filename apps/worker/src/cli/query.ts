@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { CommandContext } from './command-line.js'
+import type { CommandContext } from './command-context.js'
 import { jsonArgument } from './json-argument.js'
 import { printJson } from './terminal.js'
 

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { readEnvironment } from '../environment.js'
 import { queuePath } from '../store.js'
-import type { CommandContext } from './command-line.js'
+import type { CommandContext } from './command-context.js'
 import { UsageError } from './json-argument.js'
 
 /** The file of the embedded queue that a worker started here would use. */

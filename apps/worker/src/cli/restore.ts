@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { isWorkerError, type WorkerError } from '@mcp-worker/runtime'
 import type { Command } from 'commander'
-import type { CommandContext } from './command-line.js'
+import type { CommandContext } from './command-context.js'
 import { expectFile, queueFileOf } from './queue-file.js'
 import { plain, printJson } from './terminal.js'
 

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import type { AcceptedJson } from './api-client.js'
-import type { CommandContext } from './command-line.js'
+import type { CommandContext } from './command-context.js'
 import { jsonArgument } from './json-argument.js'
 import { printJson } from './terminal.js'
 import { waitForTask } from './wait-for-task.js'
