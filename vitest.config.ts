@@ -6,7 +6,9 @@ const conditions = ['@mcp-worker/source', 'node', 'module']
 export default defineConfig({
   test: {
     globalSetup: ['./scripts/require-node.ts'],
-    testTimeout: 20_000,
+    testTimeout: 60_000,
+    // most tests wait for a process, a disk or a server: one worker per core less one, the default, leaves the cores idle
+    maxWorkers: 3,
     projects: [
       {
         extends: true,
