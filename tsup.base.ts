@@ -1,9 +1,8 @@
-import { defineConfig } from 'tsup'
+import type { Options } from 'tsup'
 
-/** How every package is built; each has it in a tsup.config.ts of its own. */
-export default defineConfig({
-  // file by file: dist mirrors src, so that threads find their entries beside the code that starts them
-  entry: ['src/**/*.ts'],
+/** How every package is built. */
+export const base: Options = {
+  // threads find their entries beside the code that starts them
   bundle: false,
   format: ['esm'],
   target: 'node22',
@@ -12,4 +11,4 @@ export default defineConfig({
   sourcemap: true,
   clean: true,
   silent: true,
-})
+}

@@ -1,1 +1,5 @@
-export { default } from '../../tsup.base.ts'
+import { defineConfig } from 'tsup'
+import { base } from '../../tsup.base.ts'
+
+// file by file: dist mirrors src
+export default defineConfig({ ...base, entry: ['src/**/*.ts'] })
