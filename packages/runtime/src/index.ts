@@ -29,6 +29,8 @@ export { createMemoryStore, memoryQueue, type MemoryQueueOptions, type MemorySto
 export { AbortedWork, type Outcome } from './host/host.js'
 export type { HealthCheckResult, HealthReport, ServiceCheck } from './health.js'
 export { newTaskId, type Accepted, type Submission, type SubmitOptions } from './submit.js'
+export { scheduleFaults, type ScheduleOptions } from './schedule/options.js'
+export type { ScheduleInfo } from './schedule/schedules.js'
 export type { StopOutcome } from './shutdown.js'
 export { taskStore, type TaskStore } from './task-store.js'
 export type { QueryInfo, TypeInfo } from './describe.js'

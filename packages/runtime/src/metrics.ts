@@ -86,6 +86,16 @@ export function createMetrics(registry: Registry, sample: () => Promise<void>) {
       ...of('mcp_worker_disk_free_bytes', 'Free space where DATA_DIR is, and the temporary folder', 'disk'),
       collect,
     }),
+    scheduleFired: new Counter(
+      of('mcp_worker_schedule_fired_total', 'Tasks that a schedule submitted from this process', 'schedule'),
+    ),
+    scheduleFailures: new Counter(
+      of(
+        'mcp_worker_schedule_failures_total',
+        'Failed submits of a schedule; each is tried again until the next instant',
+        'schedule',
+      ),
+    ),
     commit: new Histogram({
       ...of('mcp_worker_store_commit_seconds', 'Duration of the transactions of the store, with their fsync'),
       buckets: COMMIT_SECONDS,
@@ -100,7 +110,13 @@ function oncePerScrape(sample: () => Promise<void>): () => Promise<void> {
 }
 
 /** So that a first failure is an increase from 0: a series that begins at 1 has no rate. */
-export function startAtZero(metrics: Metrics, types: Iterable<string>): void {
+export function startAtZero(
+  metrics: Metrics,
+  { types, schedules }: { readonly types: Iterable<string>; readonly schedules: Iterable<string> },
+): void {
+  for (const schedule of schedules) {
+    for (const counter of [metrics.scheduleFired, metrics.scheduleFailures]) counter.inc({ schedule }, 0)
+  }
   for (const type of types) {
     const labels = { task_type: type }
     for (const status of PROCESSED_STATUSES) metrics.processed.inc({ ...labels, status }, 0)

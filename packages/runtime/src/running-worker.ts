@@ -14,6 +14,9 @@ import type { QueueDriver } from './queue.js'
 import { createRegistry } from './registry.js'
 import { repeat } from './repeat.js'
 import type { DeliveryEnd, DeliverySurroundings } from './run-delivery.js'
+import { createRecordStore } from './schedule/record.js'
+import type { ScheduleSurroundings } from './schedule/runner.js'
+import { checkSchedules, createSchedules, type Schedules } from './schedule/schedules.js'
 import { sampleGauges } from './sample-gauges.js'
 import { shutDown, type StopOutcome } from './shutdown.js'
 import { createTaskStore, taskStore } from './task-store.js'
@@ -28,13 +31,14 @@ export interface RunningWorker extends FrontDoor {
   checkHealth(): Promise<HealthReport>
   lastHealth(): HealthReport | null
   notReady(): readonly string[]
+  readonly schedules: Schedules['list']
   stop(timeoutMs: number): Promise<StopOutcome>
 }
 
 const PRUNE_EVERY_MS = 1000
 const PRUNE_AT_ONCE = { limit: 1000, deadlineMs: 100 }
 
-/** Handshake → keeper and store → plugins → loop. What was opened is closed again when a later step fails. */
+/** Handshake → keeper and store → plugins → loop and schedules. What was opened is closed again when a later step fails. */
 export async function startWorker(settings: Settings): Promise<RunningWorker> {
   mkdirSync(settings.dataDir, { recursive: true })
   const parts = wire(settings)
@@ -47,6 +51,7 @@ export async function startWorker(settings: Settings): Promise<RunningWorker> {
     waits,
     checkHealth: health.check,
     lastHealth: health.last,
+    schedules: () => parts.schedules.list(),
     notReady: () => (fatal.raised() ? ['store'] : []),
     stop: (timeoutMs) => stopWorker(timeoutMs, settings, parts, quiet),
   }
@@ -68,6 +73,7 @@ function wire(settings: Settings) {
     timeoutMs: settings.taskTimeoutMs,
     concurrency: settings.concurrency,
   })
+  checkSchedules(settings.schedules, registry, clock)
   const waits = createWaits(queue)
   const door = createFrontDoor({ queue, registry, clock, waits, logger })
   const plugins = hosted.map(({ plugin, running }) => ({ name: plugin.name, host: running }))
@@ -76,6 +82,7 @@ function wire(settings: Settings) {
     metrics,
     logger,
   )
+  const schedules = scheduling(settings, { clock, metrics, submit: (task) => door.submit(task) })
   const forced = createForced()
   // last of what may throw: it starts a thread
   const keeper = createKeeper({ clock, leaseMs: limits.leaseMs, graceMs, onDeath: fatal.raise })
@@ -100,7 +107,36 @@ function wire(settings: Settings) {
     slotless: new Set([HEALTH_CHECK]),
     around,
   })
-  return { queue, clock, fatal, keeper, lag, metrics, hosted, registry, waits, door, health, forced, loop }
+  return {
+    queue,
+    clock,
+    fatal,
+    keeper,
+    lag,
+    metrics,
+    hosted,
+    registry,
+    waits,
+    door,
+    health,
+    forced,
+    loop,
+    schedules,
+  }
+}
+
+function scheduling(
+  { schedules, queue, logger, dataDir, retention }: Settings,
+  around: Pick<ScheduleSurroundings, 'clock' | 'metrics' | 'submit'>,
+): Schedules {
+  const lookBackMs = retention.succeeded.maxAgeMs
+  return createSchedules(schedules, {
+    ...around,
+    queue,
+    logger,
+    records: createRecordStore(dataDir),
+    lookBackMs,
+  })
 }
 
 /** The plugins that the handshake let in, and the runtime's own. */
@@ -137,13 +173,19 @@ async function open(settings: Settings, { keeper, clock, hosted, fatal, metrics 
 /** From here on it claims, checks its health and prunes; what it answers ends all three and those who wait for tasks. */
 async function work(settings: Settings, parts: Parts): Promise<() => Promise<void>> {
   const { queue, logger, role, healthCheckIntervalMs, retention, concurrency } = settings
-  const { waits, lag, health, loop, registry, metrics } = parts
+  const { waits, lag, health, loop, registry, metrics, schedules } = parts
   lag.start()
-  startAtZero(metrics, registry.types.keys())
+  startAtZero(metrics, {
+    types: registry.types.keys(),
+    schedules: settings.schedules.map(({ options }) => options.name),
+  })
   const stopListening = queue.onWake((wake) => {
     if (wake.changed) waits.notifyAll()
   })
-  if (role !== 'api') loop.start()
+  if (role !== 'api') {
+    loop.start()
+    schedules.start()
+  }
   await health.start(healthCheckIntervalMs)
   const prune = () => queue.prune(retention, PRUNE_AT_ONCE)
   const pruning = repeat(PRUNE_EVERY_MS, prune, logger, 'prune_failed')
@@ -202,15 +244,16 @@ function submitChildBy(door: FrontDoor): DeliverySurroundings['submitChild'] {
 async function stopWorker(
   timeoutMs: number,
   { logger, queue, graceMs }: Settings,
-  { loop, forced, hosted, keeper }: Parts,
+  { loop, forced, hosted, keeper, schedules }: Parts,
   quiet: () => Promise<void>,
 ): Promise<StopOutcome> {
   logger.info({ in_hand: loop.inHand().length }, 'worker_stopping')
   forced.forget()
   loop.stopClaiming()
+  const schedulesEnded = schedules.stop()
   const release = async (fences: readonly string[]) =>
     void (await Promise.all(fences.map((fence) => queue.settle(fence, { kind: 'release' }))))
-  const close = (deadlineMs: number) => closeAll(deadlineMs, { quiet, hosted, queue, keeper })
+  const close = (deadlineMs: number) => closeAll(deadlineMs, { quiet, hosted, queue, schedulesEnded, keeper })
   const outcome = await shutDown(timeoutMs, { loop, graceMs, anyForced: forced.any, release, close })
   logger.info({ outcome }, 'worker_stopped')
   return outcome
@@ -220,14 +263,18 @@ interface Closing {
   readonly quiet: () => Promise<void>
   readonly hosted: readonly HostedPlugin[]
   readonly queue: QueueDriver
+  readonly schedulesEnded: Promise<void>
   readonly keeper: Keeper
 }
 
-async function closeAll(deadlineMs: number, { quiet, hosted, queue, keeper }: Closing): Promise<void> {
+async function closeAll(deadlineMs: number, closing: Closing): Promise<void> {
+  const { quiet, hosted, queue, schedulesEnded, keeper } = closing
   const end = performance.now() + deadlineMs
   const left = () => Math.max(50, end - performance.now())
   await quiet()
   await stopPlugins(hosted, left() / 2)
   await queue.close({ deadlineMs: left() / 2 })
+  // a submit that was under way was rejected by the close
+  await schedulesEnded
   await keeper.close({ deadlineMs: left() })
 }

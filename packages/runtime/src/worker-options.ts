@@ -6,6 +6,7 @@ import { isWorkerError, WorkerError, type Fault } from './errors.js'
 import type { ServiceCheck } from './health.js'
 import { createLogger } from './logger.js'
 import type { Duration, HostKind, Plugin } from './plugin.js'
+import { readSchedules, type Schedule, type ScheduleOptions } from './schedule/options.js'
 import {
   DEFAULT_LIMITS,
   DEFAULT_RETENTION,
@@ -33,6 +34,8 @@ export interface WorkerOptions<Ps extends readonly Plugin[]> {
   /** The operator's word on where plugins live, by plugin name; it wins over the plugin's own. */
   readonly hosts?: Readonly<Record<string, HostKind>>
   readonly limits?: Partial<QueueLimits>
+  /** Tasks submitted at their times, once however many workers know the schedule. A worker with the role `api` submits none. */
+  readonly schedules?: readonly ScheduleOptions[]
   readonly retention?: Partial<Retention>
   /** Services that `health_check` asks: `tcp://host:port` or `http(s)://…`. */
   readonly serviceChecks?: readonly ServiceCheck[]
@@ -57,6 +60,7 @@ export interface Settings {
   readonly hosts: Readonly<Record<string, HostKind>>
   readonly limits: QueueLimits
   readonly retention: Retention
+  readonly schedules: readonly Schedule[]
   readonly serviceChecks: readonly ServiceCheck[]
   readonly logger: Logger
   readonly registry: Registry
@@ -84,6 +88,8 @@ export function settingsOf(options: WorkerOptions<readonly Plugin[]>): Settings 
   if (!Number.isInteger(concurrency) || concurrency < 1 || concurrency > MOST_CONCURRENCY) {
     faults.push({ path: 'concurrency', message: `expected a whole number from 1 to ${MOST_CONCURRENCY}` })
   }
+  const { schedules, faults: scheduleFaults } = readSchedules(options.schedules ?? [])
+  faults.push(...scheduleFaults)
   const settings: Settings = {
     plugins: options.plugins,
     queue: options.queue,
@@ -96,6 +102,7 @@ export function settingsOf(options: WorkerOptions<readonly Plugin[]>): Settings 
     hosts: options.hosts ?? {},
     limits: { ...DEFAULT_LIMITS, ...options.limits },
     retention: { ...DEFAULT_RETENTION, ...options.retention },
+    schedules,
     serviceChecks: options.serviceChecks ?? [],
     logger: options.logger ?? createLogger(),
     registry: options.registry ?? new Registry(),

@@ -5,6 +5,7 @@ import type { HealthReport } from './health.js'
 import type { Handler, PayloadInput, Plugin, Query } from './plugin.js'
 import type { ListFilter, QueueCounts, TaskPage } from './queue.js'
 import { WorkerError } from './errors.js'
+import type { ScheduleInfo } from './schedule/schedules.js'
 import { startWorker, type RunningWorker } from './running-worker.js'
 import type { StopOutcome } from './shutdown.js'
 import type { Accepted, Submission, SubmitOptions } from './submit.js'
@@ -51,6 +52,7 @@ export interface Worker<H extends Handler = Handler, Q extends Query = Query> {
   resume(type: string): Promise<void>
   types(): Promise<readonly TypeInfo[]>
   queries(): readonly QueryInfo[]
+  schedules(): Promise<readonly ScheduleInfo[]>
   /** Rejects with `unknown_query`, `invalid_input` (faults), `query_refused`, `query_failed`. */
   query<N extends Q['name']>(
     name: N,
@@ -116,6 +118,7 @@ export function createWorker<const Ps extends readonly Plugin[]>(options: Worker
     resume: async (type) => live().queue.resume(type),
     types: async () => live().types(),
     queries: () => live().queries(),
+    schedules: async () => live().schedules(),
     query: async (name, input, queryOptions) => live().query(name, input, queryOptions?.signal) as never,
     checkHealth: async () => live().checkHealth(),
     lastHealth: () => running?.lastHealth() ?? null,
