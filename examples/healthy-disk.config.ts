@@ -27,4 +27,13 @@ export default defineConfig({
       },
     }),
   ],
+  schedules: [
+    {
+      name: 'clean_temp_files',
+      type: 'data_cleanup',
+      payload: { target: 'temp_files' },
+      cron: '10 3 * * *',
+      timezone: 'Europe/Berlin',
+    },
+  ],
 })

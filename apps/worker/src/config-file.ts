@@ -6,6 +6,7 @@ import { z } from 'zod'
 import { durationSchema } from './durations.js'
 import { check } from './faults.js'
 import { importFrom } from './import-from.js'
+import { schedulesSchema } from './schedules.js'
 import { scopeSchema } from './scopes.js'
 
 const DAY_MS = 86_400_000
@@ -54,6 +55,7 @@ export const configSchema = z.strictObject({
     .optional()
     .describe('Imported plugins, `{ plugin, host }`, or `{ package, options, host }`'),
   tokens: z.array(tokenSchema).default([]).describe('Tokens of the API with their scopes, beside API_TOKEN'),
+  schedules: schedulesSchema,
   durability: z
     .enum(['power', 'process'], { error: 'expected power or process' })
     .default('power')

@@ -132,6 +132,7 @@ async function compose(
       succeeded: retention(config.retention.succeeded),
       failed: retention(config.retention.failed),
     },
+    schedules: config.schedules,
     serviceChecks: config.serviceChecks,
     logger: log,
     onFatal,

@@ -45,6 +45,14 @@ async function stoppedQueue(): Promise<string> {
 }
 
 describe('mcp-worker doctor', () => {
+  it('finds a schedule whose tasks would be refused', async () => {
+    const schedules = [{ name: 'nightly', type: 'echo', payload: { text: 1 }, cron: '0 3 * * *' }]
+    const { of } = await doctor({}, { schedules })
+    expect(of('plugins')).toMatchObject([
+      { status: 'fault', detail: expect.stringContaining('schedules[0].payload.text: nightly: ') },
+    ])
+  })
+
   it('finds nothing wrong before the first start, makes every check, and leaves nothing behind', async () => {
     const folder = await temporaryFolder()
     const { findings, bad } = await doctor({ DATA_DIR: join(folder, 'data') })

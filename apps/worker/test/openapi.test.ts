@@ -37,6 +37,7 @@ describe('GET /openapi.json', () => {
     expect(listed.toSorted((a, b) => (a < b ? -1 : 1))).toEqual([
       'GET /openapi.json',
       'GET /queries',
+      'GET /schedules',
       'GET /tasks',
       'GET /tasks/{id}',
       'GET /tasks/{id}/events',

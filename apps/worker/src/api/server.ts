@@ -9,6 +9,7 @@ import { openApiRoute } from './openapi.js'
 import { createOriginCheck } from './origin.js'
 import { queryRoutes } from './queries.js'
 import { type ApiAnswer, EventStream, RawJson, type Route } from './route.js'
+import { scheduleRoutes } from './schedules.js'
 import { taskRoutes } from './tasks.js'
 import { typeRoutes } from './types.js'
 
@@ -38,7 +39,7 @@ export function createApi(options: ApiOptions): Api {
   const { worker, log } = options
   const app = createHttpServer(log)
   guard(app, options)
-  const about = [...taskRoutes(worker), ...typeRoutes(worker), ...queryRoutes(worker)]
+  const about = [taskRoutes, typeRoutes, scheduleRoutes, queryRoutes].flatMap((routes) => routes(worker))
   const routes = [...about, openApiRoute(worker, options.version, about)]
   for (const one of routes) register(app, one, options)
   app.addHook('onResponse', (request, reply, done) => {

@@ -48,14 +48,15 @@ class Opened extends Error {}
 
 const open = () => Promise.reject(new Opened('the handshake is done'))
 
-/** Whether the plugins fit together, by the worker's own handshake; none of them is set up. */
+/** Whether the plugins fit together, by the worker's own handshake, and the schedules with them; none of them is set up. */
 export async function checkPlugins({ configuration }: Patient): Promise<Finding[]> {
   if (configuration === null) return [skipped('plugins', 'the configuration has faults')]
-  const { plugins, hosts } = configuration
+  const { plugins, hosts, config } = configuration
   const logger = pino({ level: 'silent' })
   const trial = createWorker({
     plugins,
     hosts,
+    schedules: config.schedules,
     queue: { ...memoryQueue(), open },
     dataDir: tmpdir(),
     logger,
