@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import type { z } from 'zod'
 import type { scheduleSchema } from '../api/schedules.js'
-import type { CommandContext } from './command-line.js'
+import type { CommandContext } from './command-context.js'
 import { printJson, printTable } from './terminal.js'
 
 type ScheduleJson = z.output<typeof scheduleSchema>
