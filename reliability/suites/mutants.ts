@@ -209,7 +209,7 @@ const MUTANTS: readonly Mutant[] = [
   },
   {
     name: 'a shutdown aborts nobody',
-    patches: [{ file: 'loop.js', find: 'running.deadline.abort(reason);', replace: 'void running;' }],
+    patches: [{ file: 'in-hand.js', find: 'one.deadline.abort(reason);', replace: 'void one;' }],
     trial: ({ lab, seed }) => stopOnce(lab, seed),
     red: /^P8 .*exit 70/,
     ci: false,
