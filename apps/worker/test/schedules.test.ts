@@ -10,6 +10,9 @@ const everySecond = { schedules: [{ name: 'tick', ...echo, every: '1s', missed: 
 const firedIn = ({ lines }: RunningProcess) =>
   lines.filter(({ event }) => event === 'schedule_fired').map((line) => String(line['task_id']))
 
+const idAt = (name: string, instant: number) =>
+  `schedule:${name}:${new Date(instant).toISOString().replace('.000Z', 'Z')}`
+
 async function stopped(running: RunningProcess): Promise<void> {
   running.child.kill('SIGTERM')
   expect(await running.ended).toBe(0)
@@ -41,13 +44,12 @@ describe('schedules', () => {
     await stopped(one)
     await stopped(two)
 
-    const instants = all().map((id) => Date.parse(id.slice('schedule:tick:'.length)))
-    instants.sort((a, b) => a - b)
-    const first = instants[0] ?? 0
-    expect(instants).toEqual(instants.map((_, i) => first + i * 1000))
+    const ids = all().toSorted()
+    const first = Date.parse(ids[0]?.slice('schedule:tick:'.length) ?? '')
+    expect(ids).toEqual(ids.map((_, i) => idAt('tick', first + i * 1000)))
     const later = await startService({ folder: one.folder })
     const { tasks } = (await later.call('GET', '/tasks?limit=100')).body
-    expect(tasks.map(({ id }: { id: string }) => id).toSorted()).toEqual(all().toSorted())
+    expect(tasks.map(({ id }: { id: string }) => id).toSorted()).toEqual(ids)
   })
 
   it('make up for the last instant that was missed, and not on the first start', async () => {
@@ -63,7 +65,7 @@ describe('schedules', () => {
     const second = await startService({ config, folder: first.folder })
     const { task_id } = await second.line('schedule_fired')
     const lastHour = Math.floor(Date.parse((await second.line('schedule_fired')).timestamp) / HOUR) * HOUR
-    expect(task_id).toBe(`schedule:hourly:${new Date(lastHour).toISOString().replace('.000Z', 'Z')}`)
+    expect(task_id).toBe(idAt('hourly', lastHour))
     await stopped(second)
     expect(firedIn(second)).toHaveLength(1)
     expect(second.lines.find(({ event }) => event === 'schedule_missed')).toMatchObject({

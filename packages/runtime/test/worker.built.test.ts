@@ -325,6 +325,53 @@ describe('starting and stopping', () => {
     expect(threads()).toBe(before)
   })
 
+  it('a schedule whose task would be refused stops the start, and leaves no thread behind', async () => {
+    const { plugin } = acme()
+    const schedules = [{ name: 'nightly', type: 'shout', payload: { wort: 'ja' }, cron: '0 3 * * *' }]
+    const worker = createWorker({ plugins: [plugin], queue: onDisk(), dataDir, logger: silent, schedules })
+    const before = threads()
+    expect(await refusal(worker.start())).toMatchObject({
+      code: 'bad_configuration',
+      faults: [{ path: 'schedules[0].payload.word' }, { path: 'schedules[0].payload.wort' }],
+    })
+    expect(threads()).toBe(before)
+  })
+
+  it('a schedule fires, and does not while the worker drains', async () => {
+    const { plugin, events } = acme()
+    const schedules = [{ name: 'often', type: 'shout', payload: { word: 'ja' }, every: '1s' } as const]
+    const queue = memoryQueue()
+    const fired = new EventEmitter()
+    const submit = queue.submit.bind(queue)
+    let submits = 0
+    queue.submit = async (tasks) => {
+      submits++
+      const answers = await submit(tasks)
+      fired.emit('submit', tasks[0]?.id)
+      return answers
+    }
+    const worker = createWorker({
+      plugins: [plugin],
+      queue,
+      dataDir,
+      logger: silent,
+      abortGrace: 300,
+      schedules,
+    })
+    onTestFinished(async () => void (await worker.stop({ timeoutMs: 1000 })))
+    await worker.start()
+    const [id] = (await once(fired, 'submit')) as [string]
+    expect(await worker.wait(id, { timeoutMs: 10_000 })).toMatchObject({ status: 'succeeded' })
+    const running = once(events, 'deaf')
+    await worker.submit('deaf', {})
+    await running
+    // longer than the interval: the handler ends at no signal
+    const stopping = worker.stop({ timeoutMs: 2500 })
+    const until = submits
+    expect(await stopping).toBe('forced')
+    expect(submits).toBe(until)
+  })
+
   it('a plugin whose setup fails stops the start, and the queue is free again', async () => {
     const failed = await refusal(made(onDisk(), { setup: failing('no bucket') }).worker.start())
     expect(failed.code).toBe('handshake_failed')
