@@ -40,7 +40,11 @@ const clock = createClock(data.clockOffsets)
 const residents: Resident[] = []
 
 function log(level: 'info' | 'warn' | 'error', event: string, fields: Record<string, unknown> = {}): void {
-  writeSync(data.logFd, `${JSON.stringify(logRecord(level, event, fields))}\n`)
+  try {
+    writeSync(data.logFd, `${JSON.stringify(logRecord(level, event, fields))}\n`)
+  } catch {
+    // a full pipe that nobody reads, or a closed one: no reason to lose this thread, or to let a blocked process live
+  }
 }
 
 async function attach(message: Extract<ToKeeper, { kind: 'attach' }>): Promise<void> {
@@ -66,7 +70,7 @@ main.on('message', (message: ToKeeper) => {
   )
 })
 
-let watch: WatchdogState = { beats: board.beats(), movedAt: clock.monotonic() }
+let watch: WatchdogState = { beats: board.beats(), movedAt: clock.monotonic(), lookedAt: clock.monotonic() }
 let renewedAt = clock.monotonic()
 
 async function tick(): Promise<void> {

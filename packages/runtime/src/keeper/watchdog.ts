@@ -5,12 +5,18 @@ export interface WatchdogState {
   readonly beats: number
   /** When the beats were last seen to move, in monotonic milliseconds. */
   readonly movedAt: number
+  /** Of the last look. */
+  readonly lookedAt: number
 }
+
+/** Of a longer time between two looks only this much counts: then this thread stood still too, and cannot know what the loop did. */
+const LONGEST_GAP_MS = 1000
 
 /**
  * Looks at the board: which inline delivery blocks the main loop past its deadline + grace, if any.
  *
- * A loop is blocked when it has not turned for `graceMs` (so no signal could have been seen either). The delivery that acted last is
+ * A loop is blocked when it has not turned for `graceMs` (so no signal could have been seen either), as far as this thread was awake to see it:
+ * after a freeze of the whole process (SIGSTOP, a paused container) the loop gets its time to turn. The delivery that acted last is
  * the one that blocks; it is ended only once its own deadline + grace has passed. Pure.
  */
 export function lookAtLoop(
@@ -20,7 +26,9 @@ export function lookAtLoop(
   graceMs: number,
 ): { readonly state: WatchdogState; readonly blocking: BoardEntry | null } {
   const beats = board.beats()
-  const state = beats === before.beats ? before : { beats, movedAt: now }
+  const unseenMs = Math.max(0, now - before.lookedAt - LONGEST_GAP_MS)
+  const movedAt = beats === before.beats ? before.movedAt + unseenMs : now
+  const state = { beats, movedAt, lookedAt: now }
   if (now - state.movedAt < graceMs) return { state, blocking: null }
   const suspect = lastToAct(board.entries())
   const overdue = suspect !== null && now >= suspect.deadline + graceMs
