@@ -76,6 +76,7 @@ export function createFrontDoor({ queue, registry, clock, waits, logger }: Front
         if (task.status === 'succeeded') return JSON.parse(task.result ?? 'null')
         if (task.status === 'cancelled') throw new WorkerError('cancelled', `task ${id} was cancelled`)
         if (task.status === 'failed') throw failureOf(id, task.failureReason, task.error)
+        if (waits.isClosed()) throw new WorkerError('draining', `the worker stopped before task ${id} ended`)
       }
     },
   }

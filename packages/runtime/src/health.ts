@@ -4,6 +4,7 @@ import { connect } from 'node:net'
 import { availableParallelism, tmpdir, totalmem } from 'node:os'
 import type { PluginHost } from './host/host.js'
 import type { QueueDriver } from './queue.js'
+import { toTaskError } from './task-error.js'
 
 export interface ServiceCheck {
   readonly name: string
@@ -82,7 +83,7 @@ async function runCheck([name, run]: Check): Promise<HealthCheckResult> {
     return {
       name,
       ok: false,
-      detail: { ...facts, error: error instanceof Error ? error.message : String(error) },
+      detail: { ...facts, error: toTaskError(error, 'service_unavailable').message },
     }
   }
 }
@@ -149,7 +150,7 @@ async function diskCheck(directory: string): Promise<Record<string, unknown>> {
 
 async function serviceCheck({ url }: ServiceCheck, signal: AbortSignal): Promise<Record<string, unknown>> {
   const { protocol, hostname, port } = new URL(url)
-  if (protocol === 'tcp:') return tcpCheck(hostname, Number(port), signal)
+  if (protocol === 'tcp:') return tcpCheck(hostname.replaceAll(/^\[|\]$/g, ''), Number(port), signal)
   const response = await fetch(url, { signal, redirect: 'manual' })
   await response.body?.cancel()
   return demand({ status: response.status }, response.status < 500, `answered ${response.status}`)

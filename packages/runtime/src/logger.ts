@@ -66,6 +66,7 @@ function clean(fields: Readonly<Record<string, unknown>> = {}): Record<string, u
   )
 }
 
-function cleanText(text: string): string {
+/** What a plugin said, on one line and without what looks like a secret. */
+export function cleanText(text: string): string {
   return redact(stripControl(text))
 }

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import { WorkerError } from './errors.js'
 import type { WorkReports } from './host/host.js'
-import { pluginLog } from './logger.js'
+import { cleanText, pluginLog } from './logger.js'
 import type { PluginLog } from './plugin.js'
 import type { QueueDriver, Report } from './queue.js'
 import type { LogLine, Progress } from './task.js'
@@ -9,13 +9,16 @@ import type { LogLine, Progress } from './task.js'
 /** Progress and log lines are written at most this often; what comes in between is folded. */
 const WRITE_EVERY_MS = 500
 
+/** The queue keeps no more of a task: a handler that logs faster than they are written must not fill the memory. */
+const MOST_LINES = 100
+
 export interface DeliveryReports extends WorkReports {
   /** Posts what has not been written yet. Call right before the settle: both then travel together. */
   flush(): void
 }
 
 interface ReportsAround {
-  readonly queue: QueueDriver
+  readonly queue: Pick<QueueDriver, 'record'>
   readonly logger: Logger
   readonly submit: WorkReports['submit']
   /** The code of the delivery just acted. */
@@ -65,6 +68,7 @@ export function createReports(
     log: recordingLog(around.logger, delivery, (line) => {
       onAct()
       lines.push(line)
+      if (lines.length >= 2 * MOST_LINES) lines = lines.slice(-MOST_LINES)
       writeSoon()
     }),
     flush,
@@ -100,7 +104,7 @@ function recordingLog(
   const at = (level: LogLine['level']) => (event: string, fields?: Readonly<Record<string, unknown>>) => {
     lines ??= pluginLog(logger, { task_id: delivery.taskId, task_type: delivery.type })
     lines[level](event, fields)
-    if (logger.isLevelEnabled(level)) keep({ at: Date.now(), level, event: event.slice(0, 500) })
+    if (logger.isLevelEnabled(level)) keep({ at: Date.now(), level, event: cleanText(event.slice(0, 500)) })
   }
   return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
 }

@@ -26,6 +26,7 @@ export interface Waits {
   notifyAll(): void
   /** Everybody who waits is answered now; resolves when they are. */
   close(): Promise<void>
+  isClosed(): boolean
 }
 
 const nothing = () => {}
@@ -86,6 +87,7 @@ export function createWaits(queue: Pick<QueueDriver, 'get'>): Waits {
   return {
     notify,
     notifyAll,
+    isClosed: () => closed,
     async close() {
       closed = true
       notifyAll()

@@ -96,6 +96,7 @@ export function createWorker<const Ps extends readonly Plugin[]>(options: Worker
   const worker: Worker = {
     registry: settings.registry,
     async start() {
+      if (stopping && !starting) throw new WorkerError('draining', 'the worker was stopped: make a new one')
       starting ??= startWorker(settings)
       running = await starting
     },

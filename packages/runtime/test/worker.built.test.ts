@@ -390,6 +390,19 @@ describe('starting and stopping', () => {
     expect(await again.worker.get(id)).toMatchObject({ attempts: 0, releases: 1 })
   })
 
+  it('who waits for a result is told when the worker stops first, and a stopped worker does not start', async () => {
+    const { worker, events } = await started()
+    const begun = once(events, 'deaf')
+    const task = await worker.submit('deaf', {})
+    await begun
+    const result = refusal(task.result())
+    await worker.stop({ timeoutMs: 1000 })
+    expect((await result).code).toBe('draining')
+    const never = made().worker
+    await never.stop()
+    expect((await refusal(never.start())).code).toBe('draining')
+  })
+
   it('leaves behind what does not: forced, and uncharged too', async () => {
     const { worker, events } = await started(onDisk())
     const running = once(events, 'deaf')
