@@ -135,7 +135,7 @@ export const VARIABLES = {
     doc: '`api`: accepts tasks, runs none · `worker`: runs tasks, has no API · `all`: both',
   }),
   WORKER_CONCURRENCY: variable({
-    schema: wholeNumber('a number of tasks', 1, 1_024),
+    schema: wholeNumber('a number of tasks', 1, 1_000),
     default: '4',
     doc: "Tasks at once per process; a handler's own `concurrency` is a cap within it",
   }),

@@ -37,7 +37,8 @@ export function runReloading(options: ReloadOptions): Promise<number> {
   const changes = watchCode(options, () => {
     options.print('mcp-worker: something changed, restarting\n')
     if (child === null) start()
-    else {
+    else if (!again) {
+      // once: a second signal would end it at once, with its tasks in hand
       again = true
       child.kill('SIGTERM')
     }

@@ -1,8 +1,16 @@
-import type { LogLine, Task } from '@mcp-worker/runtime'
+import {
+  createLogger,
+  createWorker,
+  memoryQueue,
+  type LogLine,
+  type Task,
+  type Worker,
+} from '@mcp-worker/runtime'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { createApi } from '../dist/api/server.js'
 import { fromEventId, newsOf, toEventId } from '../dist/api/task-news.js'
 import { madeTask } from './made-task.js'
-import { startService } from './running-service.js'
+import { startService, temporaryFolder } from './running-service.js'
 
 interface Heard {
   readonly id: string | null
@@ -84,6 +92,43 @@ describe('GET /tasks/:id/events', () => {
     // an id that is none of ours: from the beginning
     const anew = await all(listen(`${url}/tasks/short/events`, { 'last-event-id': 'nonsense' }))
     expect(anew.map(({ event }) => event)).toEqual(['status'])
+  })
+
+  it('of a HEAD follows nothing', async () => {
+    const log = createLogger({ destination: { write: () => undefined } })
+    const folder = await temporaryFolder()
+    const worker: Worker = createWorker({ plugins: [], queue: memoryQueue(), dataDir: folder, logger: log })
+    await worker.start()
+    onTestFinished(async () => void (await worker.stop({ timeoutMs: 1_000 })))
+    await worker.submitMany([{ type: 'health_check', payload: {}, id: 'later', delay: '1h' }])
+    let looks = 0
+    const watched: Worker = {
+      ...worker,
+      wait: (...wait) => {
+        looks++
+        return worker.wait(...wait)
+      },
+    }
+    const closing = new AbortController()
+    const options = {
+      worker: watched,
+      tokens: [],
+      allowedHosts: [],
+      version: '1',
+      log,
+      closing: closing.signal,
+    }
+    const { app } = createApi(options)
+    onTestFinished(async () => {
+      closing.abort()
+      await app.close()
+    })
+    const url = await app.listen({ host: '127.0.0.1', port: 0 })
+    const head = await fetch(`${url}/tasks/later/events`, { method: 'HEAD' })
+    expect([head.status, head.headers.get('content-type')]).toEqual([200, 'text/event-stream'])
+    // this one looks too, once, and for long enough to see another that does
+    await (await fetch(`${url}/tasks/later?wait=1.2`)).json()
+    expect(looks).toBe(1)
   })
 
   it('ends when the service stops, and answers 404 for a task that is not there', async () => {

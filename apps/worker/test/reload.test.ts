@@ -1,7 +1,8 @@
 import { copyFile, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
+import { runReloading } from '../dist/reload.js'
 import { FIXTURE, call, runMain, temporaryFolder, type RunningProcess } from './running-service.js'
 
 const env = { API_PORT: '0', METRICS_PORT: '0', QUEUE_URL: 'memory:', WORKER_CONFIG: 'worker.config.json' }
@@ -76,5 +77,43 @@ describe('start --reload', () => {
     // its output ends only when the service, which writes to it, has ended as well
     expect(await running.ended).toBe('SIGKILL')
     expect(running.lines.at(-1)).toMatchObject({ event: 'stopped', exit_code: 0 })
+  })
+
+  it('tells the old one once, however often something changes while it drains', async () => {
+    const cwd = await temporaryFolder()
+    const [file, heard, done] = ['watched.json', 'heard', 'done'].map((name) => join(cwd, name)) as [
+      string,
+      string,
+      string,
+    ]
+    await writeFile(file, '1')
+    await writeFile(heard, '')
+    const child = `
+      const { appendFileSync, existsSync } = require('node:fs')
+      appendFileSync('heard', 'start ')
+      process.on('SIGTERM', () => appendFileSync('heard', 'told '))
+      setInterval(() => existsSync('done') && process.exit(0), 10)`
+    let changes = 0
+    const signals: ((signal: 'SIGTERM') => void)[] = []
+    const ended = runReloading({
+      command: [process.execPath, '-e', child],
+      env: {},
+      cwd,
+      watched: [file],
+      dataDir: join(cwd, 'data'),
+      print: (text) => void (changes += text.includes('changed') ? 1 : 0),
+      onSignal: (listener) => void signals.push(listener),
+    })
+    const said = () => readFile(heard, 'utf8')
+    await vi.waitUntil(async () => (await said()) === 'start ', { timeout: 10_000 })
+    await writeFile(file, '2')
+    await vi.waitUntil(async () => (await said()) === 'start told ', { timeout: 10_000 })
+    await writeFile(file, '3')
+    await vi.waitUntil(() => changes === 2, { timeout: 10_000 })
+    await writeFile(done, '')
+    await vi.waitUntil(async () => (await said()).endsWith('start '), { timeout: 10_000 })
+    for (const listener of signals) listener('SIGTERM')
+    await ended
+    expect(await said()).toMatch(/^start told start (told )?$/)
   })
 })

@@ -119,7 +119,7 @@ async function matching(
   filter: Filter & { readonly status: readonly TaskStatus[] },
 ): Promise<string[]> {
   const { type, status, limit } = filter
-  const found: Task[] = []
+  const found: Pick<Task, 'id' | 'createdAt'>[] = []
   for (const each of status) {
     let cursor: string | null = null
     let matched = 0
@@ -131,7 +131,8 @@ async function matching(
         ...(cursor !== null && { cursor }),
       })
       const fitting = page.tasks.filter((task) => isBetween(task, filter))
-      found.push(...fitting)
+      // not the tasks themselves: ten thousand may be as many payloads of a mebibyte
+      found.push(...fitting.map(({ id, createdAt }) => ({ id, createdAt })))
       matched += fitting.length
       cursor = page.cursor
     } while (cursor !== null && matched <= limit)

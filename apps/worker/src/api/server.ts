@@ -109,6 +109,9 @@ function send(reply: FastifyReply, answer: ApiAnswer): FastifyReply {
     .code(answer.status)
     .headers(answer.headers ?? {})
     .header('cache-control', 'no-store')
+  // of a HEAD nobody reads the stream, and nothing would end it before its task
+  if (answer.body instanceof EventStream && reply.request.method === 'HEAD')
+    return reply.type('text/event-stream').send('')
   if (answer.body instanceof EventStream)
     return reply.type('text/event-stream').send(Readable.from(answer.body.chunks))
   if (answer.status === 204) return reply.send()
