@@ -53,10 +53,11 @@ function configWith(...plugins: readonly ('work' | 'fragile' | 'ghost')[]): stri
   const file = join(folder, `${plugins.join('-')}.config.json`)
   // shorter than the deaf handler takes: it is given up
   const abortGrace = '1s'
-  writeFileSync(
-    file,
-    JSON.stringify({ plugins: plugins.map((name) => ({ package: fixtures[name].href })), abortGrace }),
-  )
+  const schedules = plugins.includes('work')
+    ? [{ name: 'beat', type: 'quick', payload: {}, every: '5s', missed: 'none' }]
+    : []
+  const packages = plugins.map((name) => ({ package: fixtures[name].href }))
+  writeFileSync(file, JSON.stringify({ plugins: packages, schedules, abortGrace }))
   return file
 }
 
