@@ -57,6 +57,8 @@ export function memoryQueue(options: MemoryQueueOptions = {}): QueueDriver {
       const held: WaitingClaim = {
         answer,
         retry: () => {
+          // what was submitted meanwhile may have expired already
+          if (owner) store.sweep(owner)
           const claim = owner ? claimNow(store, owner, request) : NOTHING
           if (owner) store.arm(owner)
           if (!isNothing(claim)) answer(claim)

@@ -55,6 +55,30 @@ export const WAITING_CLAIM_TESTS: readonly ContractTest[] = [
     },
   },
   {
+    title: '[Q8.4] a task that has expired by its submit is not given to a claim that waits, but failed',
+    run: async (scene) => {
+      const one = await scene.owner()
+      const waiting = scene.delivered(one, { waitMs: LONG })
+      const [late] = await scene.accepted(one, { expiresAt: scene.clock.wall() - 1 })
+      const [next] = await scene.accepted(one, {})
+      expect(await waiting).toEqual([next!.id])
+      expect(await scene.delivered(one)).toEqual([])
+      await scene.until('it has failed', async () => (await scene.read(one, late!.id)).status === 'failed')
+      expect(await scene.read(one, late!.id)).toMatchObject({ failureReason: 'expired', deliveries: 0 })
+    },
+  },
+  {
+    title: '[Q8.1] a task that was scheduled comes in the place of its priority when it is due',
+    run: async (scene) => {
+      const one = await scene.owner()
+      const runAt = scene.clock.wall() + 60_000
+      const [low, high] = await scene.accepted(one, { runAt }, { runAt, priority: 5 })
+      scene.time.stepWall(61_000)
+      await scene.until('both are due', async () => (await one.driver.counts()).byType['alpha']?.queued === 2)
+      expect(await scene.delivered(one)).toEqual([high!.id, low!.id])
+    },
+  },
+  {
     title: '[Q8.5] a claim whose wait is over answers empty',
     run: async (scene) => {
       const one = await scene.owner()
