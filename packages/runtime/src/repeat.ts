@@ -1,6 +1,9 @@
 import type { Logger } from 'pino'
 
-/** Does something again and again, never twice at once; a failure is logged and the next turn goes on. */
+/**
+ * Does something again and again, never twice at once; a failure is logged and the next turn goes on. Work that answers a number is done again after so
+ * many milliseconds.
+ */
 export function repeat(
   everyMs: number,
   work: () => Promise<unknown>,
@@ -10,15 +13,15 @@ export function repeat(
   let stopped = false
   let timer: NodeJS.Timeout
   async function turn(): Promise<void> {
-    await work().catch((error: unknown) => {
+    const next = await work().catch((error: unknown) => {
       if (!stopped) logger.warn({ error: String(error) }, failedEvent)
     })
-    if (!stopped) schedule()
+    if (!stopped) schedule(typeof next === 'number' ? next : everyMs)
   }
-  function schedule(): void {
-    timer = setTimeout(() => void turn(), everyMs).unref()
+  function schedule(ms: number): void {
+    timer = setTimeout(() => void turn(), ms).unref()
   }
-  schedule()
+  schedule(everyMs)
   return {
     stop() {
       stopped = true

@@ -36,6 +36,8 @@ export interface RunningWorker extends FrontDoor {
 }
 
 const PRUNE_EVERY_MS = 1000
+/** After a slice that was full: more is left than comes in a second. */
+const PRUNE_ON_MS = 100
 const PRUNE_AT_ONCE = { limit: 1000, deadlineMs: 100 }
 
 /** Handshake → keeper and store → plugins → loop and schedules. What was opened is closed again when a later step fails. */
@@ -187,7 +189,10 @@ async function work(settings: Settings, parts: Parts): Promise<() => Promise<voi
     schedules.start()
   }
   await health.start(healthCheckIntervalMs)
-  const prune = () => queue.prune(retention, PRUNE_AT_ONCE)
+  const prune = async () => {
+    const pruned = await queue.prune(retention, PRUNE_AT_ONCE)
+    return pruned < PRUNE_AT_ONCE.limit ? PRUNE_EVERY_MS : PRUNE_ON_MS
+  }
   const pruning = repeat(PRUNE_EVERY_MS, prune, logger, 'prune_failed')
   const types = [...registry.types.keys()]
   logger.info({ types, queue: queue.capabilities.name, concurrency }, 'worker_started')

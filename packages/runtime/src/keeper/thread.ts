@@ -2,7 +2,7 @@
 import { writeSync } from 'node:fs'
 import { parentPort, workerData, type MessagePort } from 'node:worker_threads'
 import { boardOf } from './board.js'
-import type { Resident, ResidentModule } from './resident.js'
+import type { BlockedTask, Resident, ResidentModule } from './resident.js'
 import { fencesToRenew, lookAtLoop, type WatchdogState } from './watchdog.js'
 import { createClock } from '../clock.js'
 import { toWire, type WireError } from '../error-wire.js'
@@ -36,6 +36,9 @@ export interface FromKeeper {
 const data = workerData as KeeperData
 const main = parentPort!
 const board = boardOf(data.board)
+/** A store that is away may come back; a blocked process does not. */
+const SETTLE_WITHIN_MS = 5000
+let endingSince: number | null = null
 const clock = createClock(data.clockOffsets)
 const residents: Resident[] = []
 
@@ -90,11 +93,13 @@ async function tick(): Promise<void> {
  * container: there an init process (tini) must come first, as in the Dockerfile.
  */
 async function endProcess(blocking: string): Promise<never> {
-  const others = board.entries().filter(({ fence }) => fence !== blocking)
-  let task = null
-  for (const resident of residents) {
-    task ??= await resident.settleBlocked(blocking, others)
-  }
+  endingSince ??= clock.monotonic()
+  const task = await settleBlocked(blocking).catch((error: unknown) => {
+    if (clock.monotonic() - endingSince! < SETTLE_WITHIN_MS) throw error
+    // the leases end, and whoever recovers the tasks takes them for suspects
+    log('error', 'blocked_task_not_settled', { error: String(error) })
+    return null
+  })
   log('error', 'event_loop_blocked', {
     task_id: task?.taskId ?? null,
     task_type: task?.taskType ?? null,
@@ -103,6 +108,13 @@ async function endProcess(blocking: string): Promise<never> {
   })
   process.kill(process.pid, 'SIGKILL')
   return new Promise<never>(() => {})
+}
+
+async function settleBlocked(blocking: string): Promise<BlockedTask | null> {
+  const others = board.entries().filter(({ fence }) => fence !== blocking)
+  let task: BlockedTask | null = null
+  for (const resident of residents) task ??= await resident.settleBlocked(blocking, others)
+  return task
 }
 
 let busy = false
