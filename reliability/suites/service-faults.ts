@@ -98,24 +98,11 @@ function ioError({ suffix, calls, once }: Fault): Trial {
   }
 }
 
-/** Whether the read and a submit meet in one batch is chance: tried until they do. */
+/** A page that is no longer in memory cannot be read. What was committed beside the read is answered, what comes after it is refused. */
 async function unreadable(lab: Lab, note: Note): Promise<string[]> {
-  for (let left = 6; left > 0; left--) {
-    let met = false
-    const wrong = await unreadableOnce(lab, (submits) => {
-      met = submits.some(({ code }) => code === 'outcome_unknown')
-      note(submits)
-    })
-    if (met || wrong.length > 0) return wrong
-  }
-  return ['nobody was answered outcome_unknown: the harness tested nothing']
-}
-
-/** A page that is no longer in memory cannot be read: the keeper ends after the commits and before the answers. */
-async function unreadableOnce(lab: Lab, note: Note): Promise<string[]> {
   const folder = lab.folder('service')
   const service = await startService({ folder })
-  // so many that the read shares its batch with some of them
+  // so many that the reads share their batches with some of them
   const submitters = load(service, 0, 24)
   try {
     const bodies = Array.from({ length: 60 }, (_, n) => ({
@@ -141,6 +128,8 @@ async function unreadableOnce(lab: Lab, note: Note): Promise<string[]> {
     await injection.end()
     note(submitters.all)
     wrong.push(...withoutRetryAfter(submitters.all), ...onlyThese(submitters.all, [0, 202, 503]))
+    if (!submitters.all.some(({ code }) => code === 'store_failed'))
+      wrong.push('nobody was answered store_failed: the harness tested nothing')
     return [...wrong, ...(await survivors(folder, submitters))]
   } finally {
     service.signal('SIGKILL')
