@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 
@@ -43,4 +43,17 @@ export function isOwnerAlive(directory: string, owner: string): boolean {
 /** A dead owner's file is removed once nothing of it is in hand any more. */
 export function forgetOwner(directory: string, owner: string): void {
   rmSync(lockFile(directory, owner), { force: true })
+}
+
+/** An owner makes its file first, and locks it then. */
+const STARTED_MS = 3_600_000
+
+/** Removes the files of owners that died with nothing in hand: nobody else ever looks for them. */
+export function forgetIdleDead(directory: string): void {
+  for (const name of readdirSync(directory)) {
+    const owner = /^(.+)\.db$/.exec(name)?.[1]
+    const stat = statSync(join(directory, name), { throwIfNoEntry: false })
+    if (owner === undefined || stat === undefined || Date.now() - stat.mtimeMs < STARTED_MS) continue
+    if (!isOwnerAlive(directory, owner)) forgetOwner(directory, owner)
+  }
 }

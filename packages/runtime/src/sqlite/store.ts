@@ -8,7 +8,7 @@ import type { StoreBase } from './base.js'
 import { createDeliver } from './deliver.js'
 import { refuseNetworkFileSystem, toStoreError } from './failures.js'
 import type { ResidentData } from './messages.js'
-import { holdOwnerLock } from './owners.js'
+import { forgetIdleDead, holdOwnerLock } from './owners.js'
 import { createHandOver } from './hand-over.js'
 import { createReader } from './read.js'
 import { createReap } from './reap.js'
@@ -38,6 +38,7 @@ export function openStore(data: ResidentData, clock: Clock) {
   }
   const owners = join(directory, `${fileName(data.path)}-owners`)
   const lock = holdOwnerLock(owners, data.owner)
+  forgetIdleDead(owners)
   const base: StoreBase = {
     db,
     clock,
