@@ -90,7 +90,7 @@ function serve(store: Store, data: ResidentData, { port, clock, log }: ResidentC
       const handOver = handOverFor(batch)
       const load = {
         waiting: writes.some(isSubmit) ? store.base.tally.waiting() : 0,
-        hasRoom: hasRoom(),
+        hasRoom: hasRoom(sizeOf(writes)),
         handOver,
       }
       return {
@@ -209,6 +209,13 @@ function textOf(message: FromResident): string | null {
 }
 
 const isSubmit = (op: WriteOp): op is Extract<WriteOp, { op: 'submit' }> => op.op === 'submit'
+
+/** Of what is submitted, about, in bytes. */
+function sizeOf(writes: readonly WriteOp[]): number {
+  let size = 0
+  for (const op of writes) if (isSubmit(op)) for (const { payload } of op.tasks) size += payload.length
+  return size
+}
 
 /** Submits and settles concern a task each, and may be divided; the rest, reads after them, keep their order in the first half. */
 function halves(ops: readonly Op[]): readonly [first: Op[], second: Op[]] {

@@ -2,19 +2,32 @@ import type { Clock } from '../clock.js'
 import { freeBytes } from './failures.js'
 
 const LOOK_MS = 1000
+const LOOK_BYTES = 1024 * 1024
 const WINDOW_MS = 10_000
 
-/** Whether the disk has room for submits beyond the reserve that settles need. Looks at most once a second. */
-export function createRoom(directory: string, reserveBytes: number, clock: Clock): () => boolean {
+/**
+ * Whether the disk has room for submits of so many bytes beyond the reserve that settles need. Looks once a second, and after each MiB: a second's
+ * submits of large payloads would take the reserve.
+ */
+export function createRoom(
+  directory: string,
+  reserveBytes: number,
+  clock: Clock,
+): (incoming: number) => boolean {
   let lookedAt = Number.NEGATIVE_INFINITY
-  let room = true
-  return () => {
+  let free = 0
+  let sinceLook = 0
+  const isEnough = () => free - sinceLook >= reserveBytes
+  return (incoming) => {
     const now = clock.monotonic()
-    if (now - lookedAt >= LOOK_MS) {
+    sinceLook += incoming
+    // nobody is refused for what was seen a second ago
+    if (now - lookedAt >= LOOK_MS || sinceLook >= LOOK_BYTES || !isEnough()) {
       lookedAt = now
-      room = freeBytes(directory) >= reserveBytes
+      free = freeBytes(directory)
+      sinceLook = incoming
     }
-    return room
+    return isEnough()
   }
 }
 
