@@ -12,6 +12,8 @@ const PAUSE_MS = 200
 const CLAIMS_AT_ONCE = 2
 /** After a queue fault the pause doubles up to this. */
 const LONGEST_PAUSE_MS = 5000
+/** How often a worker that waits to run a suspect alone asks whether another one has taken it. */
+const RECOUNT_MS = 1000
 
 export interface LoopOptions extends SlotsOptions {
   readonly around: DeliverySurroundings
@@ -31,8 +33,8 @@ export interface Loop {
  * Free slots → claim → runDelivery. A claim reserves the slots that it asks for; two share the free ones, and what comes free while both wait is
  * asked for when the next of them is answered. Survives faults of the queue.
  *
- * A suspect (see decide.ts) runs alone: when the queue says that one waits, nothing new is claimed until nothing is in hand; then it is
- * claimed, and again nothing beside it.
+ * A suspect (see decide.ts) runs alone: when the queue says that one waits, nothing new is claimed until nothing is in hand, or another worker has
+ * taken it; then it is claimed, and again nothing beside it.
  */
 export function createLoop({ around, ...options }: LoopOptions): Loop {
   const { queue, logger, clock } = around
@@ -52,6 +54,7 @@ export function createLoop({ around, ...options }: LoopOptions): Loop {
   let givingBack = 0
   let poked = false
   let pauseMs = PAUSE_MS
+  let recounting: NodeJS.Timeout | null = null
   let stopListening: (() => void) | null = null
 
   /** Looks for work soon: what ends together is answered by one claim. */
@@ -80,6 +83,7 @@ export function createLoop({ around, ...options }: LoopOptions): Loop {
   function nextRequest(): ClaimRequest | null {
     if (alone) return null
     if (suspects > 0) {
+      recount()
       const nothingElse = inHand.isEmpty() && slots.claims() === 0
       return nothingElse ? { wants: slots.wants(options.concurrency), max: 1, alone: true } : null
     }
@@ -95,6 +99,18 @@ export function createLoop({ around, ...options }: LoopOptions): Loop {
     if (recalled || slots.claims() === 0) return
     recalled = true
     queue.claim({ wants: [], max: 0 }).catch(() => {})
+  }
+
+  /** What is in hand may take long: a suspect that somebody else has taken meanwhile is none to wait for. */
+  function recount(): void {
+    recounting ??= setTimeout(() => {
+      recounting = null
+      if (!claiming || suspects === 0 || alone) return
+      queue.claim({ wants: slots.wants(options.concurrency), max: 0 }).then((answer) => {
+        suspects = answer.suspects
+        poke()
+      }, poke)
+    }, RECOUNT_MS)
   }
 
   function ask(request: ClaimRequest): void {
@@ -172,6 +188,7 @@ export function createLoop({ around, ...options }: LoopOptions): Loop {
     },
     stopClaiming() {
       claiming = false
+      if (recounting) clearTimeout(recounting)
       recall()
     },
     abortAll: (reason) => inHand.abortAll(reason),

@@ -52,7 +52,7 @@ export interface QueueDriver {
    *   and then as the only one; other claims answer how many suspects wait that they could have had.
    * - `[Q8.4]` An expired task (`expiresAt` passed before its first start) is not delivered but failed with `expired`.
    * - `[Q8.5]` With nothing to deliver it may wait up to `waitMs`, answering as soon as there is something. Several claims of an owner may wait: what
-   *   comes goes to the one that waits longest and wants it. A claim with `max: 0` answers at once, and makes those that wait answer empty.
+   *   comes goes to the one that waits longest and wants it. A claim with `max: 0` answers at once how many suspects wait, and makes those that wait answer empty.
    * - `[Q3.1]` A row that does not match the hash it was stored with is delivered with `intact: false` (drivers that hash: `capabilities.integrity`).
    */
   claim(request: ClaimRequest): Promise<Claim>

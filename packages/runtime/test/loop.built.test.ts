@@ -161,6 +161,40 @@ describe.each(Object.keys(QUEUES))('the loop on the %s queue', (name) => {
   })
 })
 
+it(
+  'goes on beside what is in hand when a suspect that it waited for is gone',
+  { timeout: 15_000 },
+  async () => {
+    const path = join(directory, 'tasks.db')
+    const gate = gates()
+    const logger = createLogger({ destination: { write: () => {} } })
+    const one = createWorker({
+      plugins: [plugin(gate.run)],
+      queue: sqliteQueue({ path }),
+      dataDir: directory,
+      logger,
+    })
+    worker = one
+    await one.start()
+    await one.submit('free', {})
+    await gate.until(1)
+    await one.pause('other')
+    const suspect = await one.submit('other', {})
+    const db = new DatabaseSync(path, { timeout: 5000 })
+    db.exec(`UPDATE tasks SET suspect = 1 WHERE id = '${suspect.id}'`)
+    db.close()
+    await one.resume('other')
+    await expect.poll(async () => (await one.counts()).suspects).toBe(1)
+    // it was told of the suspect when the type went on, and waits to be alone with it
+    const waits = await one.submit('free', {})
+    await one.cancel(suspect.id)
+    await gate.until(2)
+    expect(gate.held).toHaveLength(2)
+    gate.endAll()
+    await waits.result()
+  },
+)
+
 // as above: a claim for other types must not hold the suspects up for as long as it waits
 it(
   'runs suspects alone, and then the rest, while another type has free places',

@@ -57,6 +57,15 @@ export const SUSPECT_TESTS: readonly ContractTest[] = [
     },
   },
   {
+    title: '[Q8.5] a claim for nothing tells how many suspects wait',
+    run: async (scene) => {
+      const { witness } = await twoSuspects(scene)
+      expect(await scene.claim(witness, { max: 0 })).toEqual({ deliveries: [], suspects: 2 })
+      expect(await scene.delivered(witness, { alone: true })).toHaveLength(1)
+      expect(await scene.claim(witness, { max: 0 })).toEqual({ deliveries: [], suspects: 1 })
+    },
+  },
+  {
     title: '[Q8.3] a claim tells of the suspects also where a task is submitted beside it',
     run: async (scene) => {
       const { witness } = await twoSuspects(scene)
