@@ -167,7 +167,7 @@ export const VARIABLES = {
   WORKER_CONFIG: variable({
     schema: optional(z.string()),
     default: null,
-    doc: 'Configuration file, `worker.config.ts` or `.json`: plugins with options, tokens, limits',
+    doc: 'Configuration file, `worker.config.ts` or `.json`: plugins with options, schedules, tokens, limits',
   }),
   WORKER_PLUGINS: variable({
     schema: optional(list(PACKAGE_NAME, 'expected package names, separated by commas')),
