@@ -11,7 +11,8 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { freePort, npmrcWith, startRegistry } from './release-trial/registry.ts'
+import { freePort } from '../packages/test-servers/src/server.ts'
+import { npmrcWith, startRegistry } from './release-trial/registry.ts'
 import { run, step } from './release-trial/shell.ts'
 
 const PAGE = 'docs/writing-a-handler.md'

@@ -8,10 +8,10 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { freePort } from '../packages/test-servers/src/server.ts'
 
 const BLOCK = /<!-- (?<kind>run|prints) -->\n+```\w*\n(?<code>[\s\S]*?)```/g
 const LINKED = ['apps', 'docs', 'examples', 'node_modules', 'packages', 'package.json']
@@ -118,13 +118,4 @@ function compare(step: Step): void {
 
 function escapePattern(text: string): string {
   return text.replaceAll(/[\\^$.*+?()[\]{}|]/g, '\\$&')
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  const { port } = probe.address() as AddressInfo
-  probe.close()
-  await once(probe, 'close')
-  return port
 }

@@ -1,8 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { type AddressInfo, createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { freePort } from '../../packages/test-servers/src/server.ts'
 
 const MAIN = fileURLToPath(new URL('../../apps/worker/dist/main.js', import.meta.url))
 const POLL_MS = 200
@@ -101,13 +100,4 @@ async function until(what: string, ask: () => Promise<boolean>, timeoutMs = 60_0
     if (performance.now() > deadline) throw new Error(`waited ${timeoutMs / 1_000} s in vain until ${what}`)
     await sleep(POLL_MS)
   }
-}
-
-export async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  const { port } = probe.address() as AddressInfo
-  probe.close()
-  await once(probe, 'close')
-  return port
 }

@@ -1,7 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { freePort, startProcess, type Started } from './processes.ts'
+import { freePort } from '../../packages/test-servers/src/server.ts'
+import { startProcess, type Started } from './processes.ts'
 
 const deploy = (name: string) => fileURLToPath(new URL(`../../deploy/prometheus/${name}`, import.meta.url))
 

@@ -2,11 +2,11 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
-import { type AddressInfo, createServer } from 'node:net'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { run } from './shell.ts'
+import { freePort } from '../../packages/test-servers/src/server.ts'
 
 const VERDACCIO = '6.10.4'
 /** It depends on the tag `node-fetch@cjs`, which a registry that keeps only `latest` lacks. */
@@ -97,15 +97,6 @@ async function untilAnswers(url: string, child: ChildProcess): Promise<void> {
   }
   child.kill('SIGKILL')
   throw new Error(`the registry does not answer; it ended with ${child.exitCode}`)
-}
-
-export async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  const { port } = probe.address() as AddressInfo
-  probe.close()
-  await once(probe, 'close')
-  return port
 }
 
 /** The user's own .npmrc with these lines added, for programs that are started in folders of their own. */

@@ -6,19 +6,7 @@ import { inFlight } from '../src/files/in-flight.js'
 import { lookAll } from '../src/files/look-all.js'
 import { createRemovals } from '../src/files/removals.js'
 import { newTally } from '../src/files/tally.js'
-
-const LOOK: Look = {
-  kind: 'file',
-  device: 1,
-  inode: 1,
-  links: 1,
-  size: 1,
-  bytes: 4_096,
-  mtimeMs: 1,
-  ctimeMs: 1,
-  atimeMs: 1,
-  birthMs: 1,
-}
+import { OLD_FILE } from './old-file.js'
 
 /** Counts what is under way at once. */
 function gauge() {
@@ -37,8 +25,8 @@ const folder: Folder = {
   parts: [],
   safety: 'pinned',
   names: () => ({ [Symbol.asyncIterator]: () => ({ next: refuse }) }),
-  look: async () => LOOK,
-  lookNow: () => LOOK,
+  look: async () => OLD_FILE,
+  lookNow: () => OLD_FILE,
   self: refuse,
   inPlace: () => true,
   enter: refuse,
@@ -77,7 +65,7 @@ test('as many removals as concurrency says are under way at once', async () => {
   const tally = newTally()
   const spec = { act: 'delete', budget, tally, concurrency: 3, listed: 0 } as const
   const removals = createRemovals(spec, { ...folder, unlink: pass }, { name: '', after: null, kept: false })
-  for (let i = 0; i < 20; i++) removals.add({ name: `f${i}`, look: LOOK, i, path: `f${i}`, bytes: 0 })
+  for (let i = 0; i < 20; i++) removals.add({ name: `f${i}`, look: OLD_FILE, i, path: `f${i}`, bytes: 0 })
   await removals.flush()
   expect(tally.deleted).toBe(20)
   expect(seen.most).toBe(3)
@@ -86,14 +74,14 @@ test('as many removals as concurrency says are under way at once', async () => {
 function lookSlowly(): Look {
   const until = performance.now() + 2
   while (performance.now() < until);
-  return LOOK
+  return OLD_FILE
 }
 
 test('a slow disk is asked for many entries side by side, in their order', async () => {
   const { seen, pass } = gauge()
   const look = async (name: string) => {
     await pass()
-    return name === 'f50' ? null : { ...LOOK, inode: Number(name.slice(1)) }
+    return name === 'f50' ? null : { ...OLD_FILE, inode: Number(name.slice(1)) }
   }
   const names = Array.from({ length: 100 }, (_, i) => `f${i}`)
   const looks = await lookAll({ ...folder, lookNow: lookSlowly, look }, names, 8)
@@ -105,13 +93,13 @@ test('a slow disk is asked for many entries side by side, in their order', async
 
 function lookAtBad(name: string): Look {
   if (name === 'bad') throw Object.assign(new Error('no'), { code: 'EIO' })
-  return LOOK
+  return OLD_FILE
 }
 
 test('an entry that cannot be looked at is a fault of its own', async () => {
   expect(await lookAll({ ...folder, lookNow: lookAtBad }, ['good', 'bad', 'good'], 8)).toEqual([
-    LOOK,
+    OLD_FILE,
     { fault: 'EIO' },
-    LOOK,
+    OLD_FILE,
   ])
 })

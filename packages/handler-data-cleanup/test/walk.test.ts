@@ -5,20 +5,9 @@ import type { Folder, Look } from '../src/files/folder.js'
 import { createLinkedFiles } from '../src/files/linked-files.js'
 import { newTally } from '../src/files/tally.js'
 import { type Walk, walk } from '../src/files/walk.js'
+import { OLD_FILE } from './old-file.js'
 
-const FILE: Look = {
-  kind: 'file',
-  device: 1,
-  inode: 1,
-  links: 1,
-  size: 1,
-  bytes: 4_096,
-  mtimeMs: 1,
-  ctimeMs: 1,
-  atimeMs: 1,
-  birthMs: 1,
-}
-const FOLDER: Look = { ...FILE, kind: 'directory', inode: 100, links: 2 }
+const FOLDER: Look = { ...OLD_FILE, kind: 'directory', inode: 100, links: 2 }
 
 const refuse = () => Promise.reject(Object.assign(new Error('not asked for'), { code: 'EIO' }))
 
@@ -90,7 +79,7 @@ test.each([
   ['touched', { ctimeMs: 5 }],
   ['made a link', { kind: 'link' }],
 ] as const)('a file that was %s between the two looks stays', async (_how, change) => {
-  const { folder, unlinked } = folderOf({ a: [FILE, { ...FILE, ...change }], b: [FILE] })
+  const { folder, unlinked } = folderOf({ a: [OLD_FILE, { ...OLD_FILE, ...change }], b: [OLD_FILE] })
   const spec = specOf()
   await walk(spec, folder, null)
   expect(unlinked).toEqual(['b'])
@@ -98,14 +87,18 @@ test.each([
 })
 
 test('what stayed after all gives its place below max_files to another', async () => {
-  const { folder, unlinked } = folderOf({ a: [FILE, { ...FILE, inode: 2 }], b: [FILE], c: [FILE] })
+  const { folder, unlinked } = folderOf({
+    a: [OLD_FILE, { ...OLD_FILE, inode: 2 }],
+    b: [OLD_FILE],
+    c: [OLD_FILE],
+  })
   const end = await walk(specOf(1), folder, null)
   expect(unlinked).toEqual(['b'])
   expect(end.truncatedBy).toBe('max_files')
 })
 
 test('a folder that is another one when it is entered is left alone', async () => {
-  const inner = folderOf({ x: [FILE] }, { parts: ['d'], self: async () => ({ ...FOLDER, inode: 7 }) })
+  const inner = folderOf({ x: [OLD_FILE] }, { parts: ['d'], self: async () => ({ ...FOLDER, inode: 7 }) })
   const { folder } = folderOf({ d: [FOLDER] }, { enter: async () => inner.folder })
   const spec = specOf()
   await walk(spec, folder, null)
@@ -114,7 +107,7 @@ test('a folder that is another one when it is entered is left alone', async () =
 })
 
 test('a position whose entry is gone begins the folder anew', async () => {
-  const { folder, unlinked } = folderOf({ a: [FILE], b: [FILE] })
+  const { folder, unlinked } = folderOf({ a: [OLD_FILE], b: [OLD_FILE] })
   await walk(specOf(), folder, [{ name: '', after: 'gone', kept: false }])
   expect(unlinked).toEqual(['a', 'b'])
 })

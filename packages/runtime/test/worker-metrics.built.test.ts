@@ -1,0 +1,52 @@
+import { createWorker, memoryQueue } from '@mcp-worker/runtime'
+import { expect, it, onTestFinished } from 'vitest'
+import { wordsWorkers } from './words-worker.js'
+
+const { onDisk, started, surroundings } = wordsWorkers()
+
+it('every known type begins at 0, so that a first failure is an increase', async () => {
+  const { worker } = await started()
+  const text = await worker.registry.metrics()
+  for (const line of [
+    'mcp_worker_tasks_processed_total{task_type="shout",status="failed"} 0',
+    'mcp_worker_tasks_failed_total{task_type="refuse"} 0',
+    'mcp_worker_host_crashes_total{task_type="health_check"} 0',
+    'mcp_worker_task_duration_seconds_count{task_type="shout"} 0',
+  ]) {
+    expect(text).toContain(`${line}\n`)
+  }
+})
+
+it('the first scrape tells already what the queue holds and what the disks have left', async () => {
+  const { worker } = await started()
+  await worker.pause('shout')
+  await worker.submitMany([
+    { type: 'shout', payload: { word: 'a' } },
+    { type: 'shout', payload: { word: 'b' }, delay: '1h' },
+  ])
+  const text = await worker.registry.metrics()
+  expect(text).toContain('mcp_worker_queue_tasks{task_type="shout",status="queued"} 1\n')
+  expect(text).toContain('mcp_worker_queue_tasks{task_type="shout",status="scheduled"} 1\n')
+  expect(text).toMatch(/^mcp_worker_disk_free_bytes\{disk="data"\} [1-9]\d+$/m)
+  expect(text).toMatch(/^mcp_worker_disk_free_bytes\{disk="temp"\} [1-9]\d+$/m)
+})
+
+it('the first scrape tells of tasks that this worker cannot run', async () => {
+  const { worker } = await started({ queue: onDisk() })
+  await worker.submit('shout', { word: 'later' }, { delay: '1h' })
+  await worker.stop()
+  const other = createWorker({ plugins: [], queue: onDisk(), ...surroundings() })
+  onTestFinished(async () => void (await other.stop({ timeoutMs: 1000 })))
+  await other.start()
+  const text = await other.registry.metrics()
+  expect(text).toContain('mcp_worker_tasks_unroutable{task_type="shout"} 1\n')
+})
+
+it('a queue that fails takes no other figure along', async () => {
+  const queue = memoryQueue()
+  const { worker } = await started({ queue })
+  queue.counts = () => Promise.reject(new Error('gone'))
+  const text = await worker.registry.metrics()
+  expect(text).not.toMatch(/^mcp_worker_queue_oldest_ready_seconds/m)
+  expect(text).toContain('mcp_worker_active_tasks 0\n')
+})
