@@ -7,7 +7,7 @@ const ERRORS = {
   unknown_type: 'Submit one of the known types, or add the plugin that has this one.',
   unknown_version: 'Submit a version that the handler knows, or deploy the worker that knows it first.',
   invalid_payload: 'Mend the payload as the faults say and submit again.',
-  invalid_task: 'Mend the options of the submit as the faults say.',
+  invalid_task: 'Mend what was sent as the faults say.',
   payload_too_large: 'Send a reference (a file, a URL) in place of the data, or split the task.',
   payload_too_deep: 'Flatten the payload: 64 levels at most.',
   forbidden_key: 'Remove the key `__proto__` from the JSON.',

@@ -69,7 +69,10 @@ export function createLoop({ around, ...options }: LoopOptions): Loop {
 
   function claim(): void {
     // a claim that waits for other types would not be answered because of a suspect, and nothing else may be claimed beside it
-    if (suspects > 0) recall()
+    if (suspects > 0) {
+      recall()
+      recount()
+    }
     for (;;) {
       const request = claiming ? nextRequest() : null
       if (!request) return
@@ -83,7 +86,6 @@ export function createLoop({ around, ...options }: LoopOptions): Loop {
   function nextRequest(): ClaimRequest | null {
     if (alone) return null
     if (suspects > 0) {
-      recount()
       const nothingElse = inHand.isEmpty() && slots.claims() === 0
       return nothingElse ? { wants: slots.wants(options.concurrency), max: 1, alone: true } : null
     }

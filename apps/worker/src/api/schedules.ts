@@ -2,6 +2,7 @@ import { TASK_STATUSES, type ScheduleInfo, type Worker } from '@mcp-worker/runti
 import { z } from 'zod'
 import { requireScope } from './authorise.js'
 import { type Route, route } from './route.js'
+import { isoTime } from './task-json.js'
 
 const time = z.iso.datetime()
 
@@ -52,11 +53,7 @@ function scheduleJson(info: ScheduleInfo): z.output<typeof scheduleSchema> {
   return {
     ...rest,
     every: everyMs === null ? null : everyMs / 1_000,
-    next_at: nextAt === null ? null : iso(nextAt),
-    last_run: last && { at: iso(last.at), task_id: last.taskId, status: last.status },
+    next_at: nextAt === null ? null : isoTime(nextAt),
+    last_run: last && { at: isoTime(last.at), task_id: last.taskId, status: last.status },
   }
-}
-
-function iso(instant: number): string {
-  return new Date(instant).toISOString()
 }

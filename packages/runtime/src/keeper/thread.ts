@@ -36,9 +36,6 @@ export interface FromKeeper {
 const data = workerData as KeeperData
 const main = parentPort!
 const board = boardOf(data.board)
-/** A store that is away may come back; a blocked process does not. */
-const SETTLE_WITHIN_MS = 5000
-let endingSince: number | null = null
 const clock = createClock(data.clockOffsets)
 const residents: Resident[] = []
 
@@ -73,6 +70,9 @@ main.on('message', (message: ToKeeper) => {
   )
 })
 
+/** A store that is away may come back; a blocked process does not. */
+const SETTLE_WITHIN_MS = 5000
+let endingSince: number | null = null
 let watch: WatchdogState = { beats: board.beats(), movedAt: clock.monotonic(), lookedAt: clock.monotonic() }
 let renewedAt = clock.monotonic()
 
@@ -81,6 +81,7 @@ async function tick(): Promise<void> {
   const look = lookAtLoop(board, watch, now, data.graceMs)
   watch = look.state
   if (look.blocking) await endProcess(look.blocking.fence)
+  endingSince = null
   if (now - renewedAt < data.renewMs) return
   renewedAt = now
   const blocked = now - watch.movedAt >= data.graceMs
