@@ -1,24 +1,34 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { expect, it } from 'vitest'
-import { startService } from './running-service.js'
+import { expect, it, onTestFinished } from 'vitest'
+import { call, startService } from './running-service.js'
 
-/** Every page but the first, beneath a service that must read them again, for somebody else has written. */
-function damage(database: string): void {
-  const db = new DatabaseSync(database, { timeout: 5_000 })
-  db.exec('CREATE TABLE touched (x); DROP TABLE touched; PRAGMA wal_checkpoint(TRUNCATE)')
-  db.close()
-  const bytes = readFileSync(database)
-  writeFileSync(database, bytes.fill(0xff, 4_096))
+interface Held {
+  /** Every page but the first is damaged, and the service must read them again, for somebody else has written. */
+  readonly letGoDamaged: () => void
+}
+
+/** A queue file whose writers wait for us. */
+function hold(path: string): Held {
+  const db = new DatabaseSync(path, { timeout: 5_000 })
+  onTestFinished(() => db.close())
+  db.exec('PRAGMA wal_checkpoint(TRUNCATE); BEGIN IMMEDIATE; CREATE TABLE touched (x)')
+  return {
+    letGoDamaged: () => {
+      const bytes = readFileSync(path)
+      writeFileSync(path, bytes.fill(0xff, 4_096))
+      db.exec('COMMIT')
+    },
+  }
 }
 
 it('a submit that met a damaged queue file gets 503 with the ids to send it again with, and the process ends with 74', async () => {
   const service = await startService()
   const task = { type: 'greet', payload: {} }
   expect((await service.call('POST', '/tasks', { ...task, id: 'before', delay: '1h' })).status).toBe(202)
-  damage(join(service.folder, 'data', 'queue.db'))
-  const [one, batch] = await Promise.all([
+  const file = hold(join(service.folder, 'data', 'queue.db'))
+  const submits = Promise.all([
     service.call('POST', '/tasks', { ...task, id: 'one' }),
     service.call('POST', '/tasks/batch', {
       tasks: [
@@ -27,6 +37,10 @@ it('a submit that met a damaged queue file gets 503 with the ids to send it agai
       ],
     }),
   ])
+  // requests sent later and answered: both submits have reached the queue, which waits for the file
+  for (let i = 0; i < 5; i++) await call(`${service.metricsUrl}/livez`, 'GET')
+  file.letGoDamaged()
+  const [one, batch] = await submits
   expect(one).toMatchObject({ status: 503, body: { code: 'store_failed', id: 'one' } })
   expect(batch).toMatchObject({ status: 503, body: { code: 'store_failed', ids: ['two', 'three'] } })
   expect(one.headers.get('retry-after')).toBe('1')
