@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { runMain, startService } from './running-service.js'
+import { call, runMain, startService } from './running-service.js'
+import { serveApi } from './served-api.js'
 
 const memory = { env: { QUEUE_URL: 'memory:' } }
 const waiting = (type: string, n: number) => ({
@@ -34,6 +35,22 @@ describe('POST /tasks/cancel', () => {
       changed: 2,
     })
     expect((await call('GET', '/tasks/runs?wait=20')).body.status).toBe('cancelled')
+  })
+
+  it('counts what somebody else ended meanwhile as skipped, and cancels the others all the same', async () => {
+    const { worker, url } = await serveApi((real) => ({
+      cancel: async (id) => {
+        if (id === 'raced') await real.cancel(id)
+        return real.cancel(id)
+      },
+    }))
+    const ids = ['one', 'raced', 'two']
+    await worker.submitMany(ids.map((id) => ({ type: 'health_check', payload: {}, id, delay: '1h' })))
+    expect(await call(`${url}/tasks/cancel`, 'POST', { type: 'health_check' })).toMatchObject({
+      status: 202,
+      body: { matched: 3, changed: 2, skipped: 1 },
+    })
+    expect((await worker.get('two'))?.status).toBe('cancelled')
   })
 
   it('goes through more tasks than a page has', async () => {

@@ -1,16 +1,9 @@
-import {
-  createLogger,
-  createWorker,
-  memoryQueue,
-  type LogLine,
-  type Task,
-  type Worker,
-} from '@mcp-worker/runtime'
+import type { LogLine, Task } from '@mcp-worker/runtime'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { createApi } from '../dist/api/server.js'
 import { fromEventId, newsOf, toEventId } from '../dist/api/task-news.js'
 import { madeTask } from './made-task.js'
-import { startService, temporaryFolder } from './running-service.js'
+import { startService } from './running-service.js'
+import { serveApi } from './served-api.js'
 
 interface Heard {
   readonly id: string | null
@@ -95,39 +88,32 @@ describe('GET /tasks/:id/events', () => {
   })
 
   it('of a HEAD follows nothing', async () => {
-    const log = createLogger({ destination: { write: () => undefined } })
-    const folder = await temporaryFolder()
-    const worker: Worker = createWorker({ plugins: [], queue: memoryQueue(), dataDir: folder, logger: log })
-    await worker.start()
-    onTestFinished(async () => void (await worker.stop({ timeoutMs: 1_000 })))
-    await worker.submitMany([{ type: 'health_check', payload: {}, id: 'later', delay: '1h' }])
     let looks = 0
-    const watched: Worker = {
-      ...worker,
+    const { worker, url } = await serveApi((real) => ({
       wait: (...wait) => {
         looks++
-        return worker.wait(...wait)
+        return real.wait(...wait)
       },
-    }
-    const closing = new AbortController()
-    const options = {
-      worker: watched,
-      tokens: [],
-      allowedHosts: [],
-      version: '1',
-      log,
-      closing: closing.signal,
-    }
-    const { app } = createApi(options)
-    onTestFinished(async () => {
-      closing.abort()
-      await app.close()
-    })
-    const url = await app.listen({ host: '127.0.0.1', port: 0 })
+    }))
+    await worker.submitMany([{ type: 'health_check', payload: {}, id: 'later', delay: '1h' }])
     const head = await fetch(`${url}/tasks/later/events`, { method: 'HEAD' })
     expect([head.status, head.headers.get('content-type')]).toEqual([200, 'text/event-stream'])
     // this one looks too, once, and for long enough to see another that does
     await (await fetch(`${url}/tasks/later?wait=1.2`)).json()
+    expect(looks).toBe(1)
+  })
+
+  it('ends where waits are answered at once, as by a worker that closes: it would ask again without rest', async () => {
+    let looks = 0
+    const { worker, url } = await serveApi((real) => ({
+      wait: (id) => {
+        if (++looks === 100) throw new Error('asked 100 times')
+        return real.get(id)
+      },
+    }))
+    await worker.submitMany([{ type: 'health_check', payload: {}, id: 'later', delay: '1h' }])
+    const heard = await all(listen(`${url}/tasks/later/events`))
+    expect(heard.map(({ event }) => event)).toEqual(['status'])
     expect(looks).toBe(1)
   })
 

@@ -51,16 +51,25 @@ describe('with tokens', () => {
   it('each may do what its scopes say, and nothing else', async () => {
     const service = await startService({ env, config })
     await as(service, 'root')('POST', '/tasks', { ...later('greet'), id: 't' })
+    await as(service, 'root')('POST', '/tasks', { type: 'greet', payload: {}, id: 'ended' })
+    await as(service, 'root')('GET', '/tasks/ended?wait=20')
     const requests: [name: string, method: string, path: string, body?: unknown][] = [
       ['submit greet', 'POST', '/tasks', later('greet')],
       ['submit broken', 'POST', '/tasks', later('broken')],
       ['read', 'GET', '/tasks/t'],
       ['list', 'GET', '/tasks'],
+      ['events', 'GET', '/tasks/ended/events'],
+      ['explain', 'GET', '/tasks/t/explain'],
       ['types', 'GET', '/types'],
+      ['schedules', 'GET', '/schedules'],
       ['query sum', 'POST', '/queries/sum', { numbers: [] }],
       ['query refuse', 'POST', '/queries/refuse', {}],
       ['pause', 'POST', '/types/greet/pause'],
+      ['resume', 'POST', '/types/greet/resume'],
+      ['cancel', 'POST', '/tasks/nobody/cancel'],
       ['replay', 'POST', '/tasks/t/replay'],
+      ['cancel all', 'POST', '/tasks/cancel', { type: 'nobody' }],
+      ['replay all', 'POST', '/tasks/replay', { type: 'nobody' }],
     ]
     const allowed: Record<string, string[]> = {}
     for (const who of ['shop', 'viewer', 'searcher', 'ops', 'twin', 'root'] as const) {
@@ -70,11 +79,12 @@ describe('with tokens', () => {
         if (answer.body.code !== 'forbidden') allowed[who].push(name)
       }
     }
+    const reading = ['read', 'list', 'events', 'explain', 'types', 'schedules']
     expect(allowed).toEqual({
-      shop: ['submit greet', 'read', 'list', 'types'],
-      viewer: ['read', 'list', 'types'],
+      shop: ['submit greet', ...reading],
+      viewer: reading,
       searcher: ['query sum'],
-      ops: ['pause', 'replay'],
+      ops: ['pause', 'resume', 'cancel', 'replay', 'cancel all', 'replay all'],
       twin: ['submit greet', 'submit broken'],
       root: requests.map(([name]) => name),
     })

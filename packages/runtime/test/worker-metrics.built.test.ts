@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import { createWorker, memoryQueue } from '@mcp-worker/runtime'
 import { expect, it, onTestFinished } from 'vitest'
 import { wordsWorkers } from './words-worker.js'
@@ -49,4 +50,39 @@ it('a queue that fails takes no other figure along', async () => {
   const text = await worker.registry.metrics()
   expect(text).not.toMatch(/^mcp_worker_queue_oldest_ready_seconds/m)
   expect(text).toContain('mcp_worker_active_tasks 0\n')
+})
+
+it('a scrape asks the queue once for all the gauges that it feeds', async () => {
+  const queue = memoryQueue()
+  const { worker } = await started({ queue })
+  const { counts } = queue
+  let asked = 0
+  queue.counts = () => {
+    asked++
+    return counts.call(queue)
+  }
+  await worker.registry.metrics()
+  expect(asked).toBe(1)
+  await worker.registry.metrics()
+  expect(asked).toBe(2)
+})
+
+it('a blocked loop is seen in its lag', async () => {
+  const { worker } = await started()
+  // a turn before it: the measure begins with its own first timer
+  await setTimeout(50)
+  const until = performance.now() + 600
+  while (performance.now() < until);
+  await setTimeout(50)
+  const text = await worker.registry.metrics()
+  expect(Number(/^mcp_worker_event_loop_lag_seconds (.+)$/m.exec(text)?.[1])).toBeGreaterThan(0.3)
+})
+
+it('a task waits from when it could be claimed, not from when it was meant to run', async () => {
+  const { worker } = await started()
+  const { id } = await worker.submit('shout', { word: 'late' }, { runAt: new Date(Date.now() - 3_600_000) })
+  await worker.wait(id, { timeoutMs: 20_000 })
+  const text = await worker.registry.metrics()
+  const seconds = /^mcp_worker_task_wait_seconds_sum\{task_type="shout"\} (.+)$/m.exec(text)?.[1]
+  expect(Number(seconds)).toBeLessThan(1_800)
 })

@@ -1,0 +1,32 @@
+import { createLogger, createWorker, memoryQueue, type Worker } from '@mcp-worker/runtime'
+import { onTestFinished } from 'vitest'
+import { createApi } from '../dist/api/server.js'
+import { temporaryFolder } from './running-service.js'
+
+interface ServedApi {
+  readonly url: string
+  readonly worker: Worker
+}
+
+/** The API in this process over a real worker, of which the test may watch or hold single calls. */
+export async function serveApi(watch: (worker: Worker) => Partial<Worker> = () => ({})): Promise<ServedApi> {
+  const log = createLogger({ destination: { write: () => undefined } })
+  const dataDir = await temporaryFolder()
+  const worker = createWorker({ plugins: [], queue: memoryQueue(), dataDir, logger: log })
+  await worker.start()
+  onTestFinished(async () => void (await worker.stop({ timeoutMs: 1_000 })))
+  const closing = new AbortController()
+  const { app } = createApi({
+    worker: { ...worker, ...watch(worker) },
+    tokens: [],
+    allowedHosts: [],
+    version: '1',
+    log,
+    closing: closing.signal,
+  })
+  onTestFinished(async () => {
+    closing.abort()
+    await app.close()
+  })
+  return { worker, url: await app.listen({ host: '127.0.0.1', port: 0 }) }
+}
