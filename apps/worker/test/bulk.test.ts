@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { call, runMain, startService } from './running-service.js'
+import { call as request, runMain, startService } from './running-service.js'
 import { serveApi } from './served-api.js'
 
 const memory = { env: { QUEUE_URL: 'memory:' } }
@@ -46,7 +46,7 @@ describe('POST /tasks/cancel', () => {
     }))
     const ids = ['one', 'raced', 'two']
     await worker.submitMany(ids.map((id) => ({ type: 'health_check', payload: {}, id, delay: '1h' })))
-    expect(await call(`${url}/tasks/cancel`, 'POST', { type: 'health_check' })).toMatchObject({
+    expect(await request(`${url}/tasks/cancel`, 'POST', { type: 'health_check' })).toMatchObject({
       status: 202,
       body: { matched: 3, changed: 2, skipped: 1 },
     })

@@ -1,3 +1,4 @@
+import { EventEmitter, once } from 'node:events'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { createLogger } from '../src/logger.js'
 import { repeat } from '../src/repeat.js'
@@ -14,32 +15,32 @@ function repeated(work: () => Promise<unknown>) {
     return work()
   }
   const from = Date.now()
-  return { turns, lines, ...repeat(1_000, counted, logger, 'work_failed') }
+  return { turns, lines, repeating: repeat(1_000, counted, logger, 'work_failed') }
 }
 
 it('works after each interval, and after a shorter one where the work answers a number', async () => {
   const answers = [undefined, 100, 100]
-  const { turns, stop } = repeated(async () => answers.shift())
+  const { turns, repeating } = repeated(async () => answers.shift())
   await vi.advanceTimersByTimeAsync(3_500)
   expect(turns).toEqual([1_000, 2_000, 2_100, 2_200, 3_200])
-  stop()
+  repeating.stop()
 })
 
 it('never works twice at once, and not again once it was stopped', async () => {
-  let finish = () => {}
-  const { turns, stop } = repeated(() => new Promise<void>((resolve) => (finish = resolve)))
+  const work = new EventEmitter()
+  const { turns, repeating } = repeated(() => once(work, 'done'))
   await vi.advanceTimersByTimeAsync(5_000)
   expect(turns).toEqual([1_000])
-  stop()
-  finish()
+  repeating.stop()
+  work.emit('done')
   await vi.advanceTimersByTimeAsync(5_000)
   expect(turns).toEqual([1_000])
 })
 
 it('logs a failure and goes on', async () => {
-  const { turns, lines, stop } = repeated(() => Promise.reject(new Error('no room')))
+  const { turns, lines, repeating } = repeated(() => Promise.reject(new Error('no room')))
   await vi.advanceTimersByTimeAsync(2_500)
-  stop()
+  repeating.stop()
   expect(turns).toEqual([1_000, 2_000])
   expect(lines).toHaveLength(2)
   expect(lines[0]).toContain('no room')
