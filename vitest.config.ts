@@ -7,6 +7,9 @@ export default defineConfig({
   test: {
     globalSetup: ['./scripts/require-node.ts'],
     testTimeout: 60_000,
+    hookTimeout: 60_000,
+    // one second, the default, is no sign of a fault on a busy machine
+    expect: { poll: { timeout: 50_000 } },
     // most tests wait for a process, a disk or a server: one worker per core less one, the default, leaves the cores idle
     maxWorkers: 3,
     projects: [

@@ -1,7 +1,7 @@
 import { copyFile, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { describe, expect, it, vi } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { runReloading } from '../dist/reload.js'
 import { FIXTURE, call, runMain, temporaryFolder, type RunningProcess } from './running-service.js'
 
@@ -105,13 +105,13 @@ describe('start --reload', () => {
       onSignal: (listener) => void signals.push(listener),
     })
     const said = () => readFile(heard, 'utf8')
-    await vi.waitUntil(async () => (await said()) === 'start ', { timeout: 10_000 })
+    await expect.poll(said).toBe('start ')
     await writeFile(file, '2')
-    await vi.waitUntil(async () => (await said()) === 'start told ', { timeout: 10_000 })
+    await expect.poll(said).toBe('start told ')
     await writeFile(file, '3')
-    await vi.waitUntil(() => changes === 2, { timeout: 10_000 })
+    await expect.poll(() => changes).toBe(2)
     await writeFile(done, '')
-    await vi.waitUntil(async () => (await said()).endsWith('start '), { timeout: 10_000 })
+    await expect.poll(said).toMatch(/start $/)
     for (const listener of signals) listener('SIGTERM')
     await ended
     expect(await said()).toMatch(/^start told start (told )?$/)

@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs'
 import { mkdir, rm, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { HOUR, createHarness, memoryCheckpoint, treeOf } from './cleanup-harness.js'
 import { tempFolder } from './temp-folder.js'
 
@@ -15,7 +15,7 @@ async function fixture() {
   await utimes(join(root, 'd/f'), 1_000, 1_000)
   const targets = { t: { kind: 'files', root, minAge: '1s' } }
   const made = Date.now()
-  await vi.waitFor(() => expect(Date.now() - made).toBeGreaterThan(1_200), 5_000)
+  await expect.poll(() => Date.now() - made).toBeGreaterThan(1_200)
   const { run } = await createHarness({ targets, now: Date.now })
   const payload = { target: 't', older_than: '1s', basis: 'mtime', batch_size: 1 }
   return { root, run: (context = {}) => run(payload, context) }
@@ -64,5 +64,5 @@ function die(): never {
 /** Until the times that the kernel writes are later than all before. */
 async function tick(): Promise<void> {
   const from = Date.now()
-  await vi.waitFor(() => expect(Date.now()).toBeGreaterThan(from + 20), { interval: 1, timeout: 1_000 })
+  await expect.poll(() => Date.now(), { interval: 1 }).toBeGreaterThan(from + 20)
 }

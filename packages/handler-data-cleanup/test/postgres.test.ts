@@ -65,13 +65,16 @@ test('old rows go in batches that commit by themselves, then the table is vacuum
   expect(rows.slice(0, 5)).toEqual([1_000, 2_000, 3_000, 4_000, 5_000])
   expect(result.databases).toMatchObject([{ rows_deleted: 5_000, rows_locked: 0, vacuum: 'done' }])
   expect(await count()).toBe(1_000)
-  await vi.waitFor(async () => {
+  const statistics = async () => {
     const { rows: stats } = await db.query(
       'SELECT last_vacuum, last_analyze, vacuum_count::int AS n FROM pg_stat_user_tables WHERE schemaname = $1',
       [schema],
     )
-    expect(stats[0]).toMatchObject({ n: 1, last_vacuum: expect.any(Date), last_analyze: expect.any(Date) })
-  })
+    return stats[0]
+  }
+  await expect
+    .poll(statistics)
+    .toMatchObject({ n: 1, last_vacuum: expect.any(Date), last_analyze: expect.any(Date) })
 })
 
 test('vacuum and analyze can be left out', async ({ skip }) => {
@@ -84,9 +87,9 @@ test('vacuum and analyze can be left out', async ({ skip }) => {
   const neither = await run({ database: { vacuum: 'none', analyze: false } })
   expect(neither.databases).toMatchObject([{ rows_deleted: 5_000, vacuum: 'skipped' }])
   await run({ database: { prune: false, vacuum: 'none' } })
-  await vi.waitFor(async () => expect(await statistics()).toEqual({ v: 0, a: 1 }))
+  await expect.poll(statistics).toEqual({ v: 0, a: 1 })
   await run({ database: { prune: false, analyze: false } })
-  await vi.waitFor(async () => expect(await statistics()).toEqual({ v: 1, a: 1 }))
+  await expect.poll(statistics).toEqual({ v: 1, a: 1 })
 })
 
 test('rows that others hold are skipped, not waited for, and counted', async ({ skip }) => {
@@ -168,15 +171,17 @@ test(
     onTestFinished(() => replica.stop())
     const standby = new Client(replica.url)
     await standby.connect()
-    await vi.waitFor(async () => {
+    const replayed = async () => {
       const { rows } = await made.db.query('SELECT replay_lsn FROM pg_stat_replication')
-      expect(rows[0]?.replay_lsn).toEqual(expect.any(String))
-    }, 10_000)
+      return rows[0]?.replay_lsn
+    }
+    await expect.poll(replayed).toEqual(expect.any(String))
     await standby.query('SELECT pg_wal_replay_pause()')
-    await vi.waitFor(async () => {
+    const state = async () => {
       const { rows } = await standby.query('SELECT pg_get_wal_replay_pause_state() AS state')
-      expect(rows[0].state).toBe('paused')
-    })
+      return rows[0].state
+    }
+    await expect.poll(state).toBe('paused')
     await made.db.query(`CREATE TABLE noise AS SELECT repeat('x', 900) FROM generate_series(1, 4000)`)
     expect(await made.run()).toMatchObject({
       outcome: 'partial',

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { fileURLToPath } from 'node:url'
-import { expect, it, onTestFinished, vi } from 'vitest'
+import { expect, it, onTestFinished } from 'vitest'
 
 const FIXTURE = fileURLToPath(new URL('./fixtures/blocking.fixture.ts', import.meta.url))
 
@@ -28,7 +28,7 @@ it('a blocked process is ended although nobody reads what it prints', async () =
 
 it('a blocked process is ended although its task cannot be settled', async () => {
   const { dataDir, ended } = startBlocking('sqlite')
-  await vi.waitUntil(() => existsSync(join(dataDir, 'spinning')), { timeout: 30_000 })
+  await expect.poll(() => existsSync(join(dataDir, 'spinning'))).toBe(true)
   // a writer that never ends: what the keeper wants to write waits behind it
   const writer = new DatabaseSync(join(dataDir, 'queue.db'), { timeout: 5000 })
   writer.exec('BEGIN IMMEDIATE')

@@ -361,7 +361,7 @@ test('a call ends with the task that made it, and the provider is told; what the
   setup.abort()
   const { work, abort } = testWork('t', {})
   const outcome = host.perform(work)
-  await vi.waitUntil(() => signals.length === 2)
+  await expect.poll(() => signals).toHaveLength(2)
   abort('cancel')
   expect(await outcome).toEqual({ kind: 'aborted', reason: 'cancel', killed: false })
   expect(signals.map(({ aborted }) => aborted)).toEqual([false, true])

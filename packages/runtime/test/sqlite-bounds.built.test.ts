@@ -5,7 +5,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { createKeeper, DEFAULT_LIMITS, type NewTask, type QueueLimits } from '@mcp-worker/runtime'
 import { sqliteQueue } from '@mcp-worker/runtime/sqlite'
 import { fakeClock } from '@mcp-worker/runtime/testing'
-import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { describe, expect, it, onTestFinished } from 'vitest'
 
 /** A queue of its own, what its thread died of, and the file behind its back. */
 async function opened(limits: Partial<QueueLimits> = {}) {
@@ -99,7 +99,7 @@ it('of expired tasks none is delivered, however many there are', async () => {
   await queue.submit(ids(1600).map((id) => task(id, { expiresAt })))
   time.stepWall(120_000)
   expect((await queue.claim(anyAlpha(1000))).deliveries).toEqual([])
-  await vi.waitUntil(async () => (await queue.counts()).byType['alpha']?.failed === 1600, { timeout: 10_000 })
+  await expect.poll(async () => (await queue.counts()).byType['alpha']?.failed).toBe(1600)
 })
 
 it('forgets idempotency keys as fast as they come, when their time is up', async () => {
@@ -107,7 +107,7 @@ it('forgets idempotency keys as fast as they come, when their time is up', async
   await queue.submit(ids(1600).map((key) => task(key, { idempotency: { scope: '', key } })))
   time.advance(61_000)
   const kept = file.prepare('SELECT count(*) AS n FROM keys')
-  await vi.waitFor(() => expect(kept.get()).toEqual({ n: 0 }), { timeout: 10_000, interval: 20 })
+  await expect.poll(() => kept.get()).toEqual({ n: 0 })
 })
 
 it('a task whose stored log cannot be read any more is read and delivered without it', async () => {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createLogger, createWorker, isWorkerError } from '@mcp-worker/runtime'
 import { sqliteQueue } from '@mcp-worker/runtime/sqlite'
-import { expect, it, onTestFinished, vi } from 'vitest'
+import { expect, it, onTestFinished } from 'vitest'
 import hosted from './fixtures/hosted.fixture.js'
 
 /** Everything but the first pages, which every open connection knows by heart. */
@@ -43,7 +43,7 @@ it('a read that meets a damaged page ends all acknowledging, and is answered its
     one.status === 'rejected' && isWorkerError(one.reason) ? [one.reason.code] : [],
   )
   expect(codes).toContain('store_failed')
-  await vi.waitUntil(() => failures.length > 0)
+  await expect.poll(() => failures.length).toBeGreaterThan(0)
   expect(failures[0]).toMatchObject({ code: 'store_failed' })
   await expect(worker.submit('echo', { text: 'too late' })).rejects.toMatchObject({ code: 'store_failed' })
   expect(worker.notReady()).toEqual(['store'])

@@ -1,4 +1,4 @@
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import type { PluginHost } from '../src/host/host.js'
 import { NonRetryableError } from '../src/errors.js'
 import { never, testWork } from './host-fixtures.js'
@@ -7,7 +7,7 @@ import { started, performed, resultOf } from './hosted-threads.js'
 /** The front thread takes a while to be made anew. */
 async function answersAgain(host: PluginHost): Promise<void> {
   const asked = () => host.query('ask', { name: 'you' }, never).catch(() => null)
-  await expect.poll(asked, { timeout: 15_000 }).toMatchObject({ said: 'hello you' })
+  await expect.poll(asked).toMatchObject({ said: 'hello you' })
 }
 
 // ── queries ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -111,16 +111,16 @@ test('a call of another plugin’s service ends with the task that made it, also
   const { host } = await started({ around })
   const cancelled = testWork('greets', 'you')
   const first = host.perform(cancelled.work)
-  await vi.waitUntil(() => told.length === 1)
+  await expect.poll(() => told).toHaveLength(1)
   cancelled.abort('cancel')
   expect(await first).toMatchObject({ kind: 'aborted', reason: 'cancel' })
-  await vi.waitUntil(() => told[0]!.aborted)
+  await expect.poll(() => told[0]?.aborted).toBe(true)
   const computing = testWork('greets_and_computes', 'you')
   const second = host.perform(computing.work)
-  await vi.waitUntil(() => told.length === 2)
+  await expect.poll(() => told).toHaveLength(2)
   computing.abort('timeout')
   expect(await second).toMatchObject({ kind: 'aborted', killed: true })
-  await vi.waitUntil(() => told[1]!.aborted)
+  await expect.poll(() => told[1]?.aborted).toBe(true)
 })
 
 test('the plugin calls another plugin’s service, and its errors come back with their kind', async () => {

@@ -42,9 +42,10 @@ export async function startProcess(command: Command): Promise<ChildProcess> {
   return child
 }
 
+/** Until the processes that the server itself started are gone too: they hold its pipe. */
 export async function endProcess(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return
-  const ended = once(child, 'exit')
+  const ended = once(child, 'close')
   child.kill('SIGCONT') // a frozen server does not see the next signal
   child.kill(signal)
   await ended

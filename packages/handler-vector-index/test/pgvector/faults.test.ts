@@ -121,7 +121,7 @@ function testLocks({ openPlace, client, server }: Database): void {
     await expect.poll(waiting).toBe(1)
     abort.abort(new Error('cancelled by the test'))
     expect(await refused).toMatchObject({ message: 'cancelled by the test' })
-    await expect.poll(waiting, { timeout: 10_000 }).toBe(0)
+    await expect.poll(waiting).toBe(0)
     await other.query('COMMIT')
     expect(await store.describe('c')).toMatchObject({ count: 1 })
   })
