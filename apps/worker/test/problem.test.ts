@@ -112,6 +112,25 @@ describe('a JSON body', () => {
     expect(() => parseJson(bytes(text))).toThrow(expect.objectContaining({ code }))
   })
 
+  it.each(['9007199254740993', '-12345678901234567890', `1${'0'.repeat(400)}`])(
+    'with the integer %.30s is refused: another would be stored',
+    (number) => {
+      expect(() => parseJson(bytes(`{"a":["1234567890123456",{"id":${number}}]}`))).toThrow(
+        expect.objectContaining({ code: 'bad_json', message: expect.stringContaining('"id" is') }),
+      )
+    },
+  )
+
+  it.each([
+    '9007199254740992',
+    '-9007199254740991',
+    '0.12345678901234567890',
+    '1e300',
+    '"12345678901234567890"',
+  ])('with %s is parsed', (number) => {
+    expect(parseJson(bytes(`{"id":${number}}`))).toEqual({ id: JSON.parse(number) })
+  })
+
   it('that is not UTF-8 is refused, not mended', () => {
     expect(() => parseJson(Buffer.from([0x22, 0xff, 0xfe, 0x22]))).toThrow(
       expect.objectContaining({ code: 'bad_json' }),

@@ -56,25 +56,31 @@ export type DatabaseWork = z.output<typeof databaseWork>
 const MAX_CURSOR = 64 * 1024
 
 /** What `data_cleanup` takes. */
-export const payloadSchema = z.strictObject({
-  ...selection,
-  dry_run: z.boolean().default(false),
-  /** Files and links deleted at most; folders are not counted. */
-  max_files: z.int().min(1).optional(),
-  max_bytes: bytes.min(1).optional(),
-  /** Counted from the first delivery. */
-  max_duration: ageSchema.optional(),
-  /** Delete the oldest until so much is free. */
-  until_free: untilFree.optional(),
-  /** `next_cursor` of the run before: go on there. */
-  cursor: z.string().min(1).max(MAX_CURSOR).optional(),
-  /** Of databases; those that are left out are on. */
-  database: databaseWork.prefault({}),
-  /** Entries looked at at once (256), or rows per transaction (1,000). */
-  batch_size: z.int().min(1).max(10_000).optional(),
-  /** Between two batches. */
-  pause_ms: z.int().min(0).max(60_000).default(0),
-})
+export const payloadSchema = z
+  .strictObject({
+    ...selection,
+    dry_run: z.boolean().default(false),
+    /** Files and links deleted at most; folders are not counted. */
+    max_files: z.int().min(1).optional(),
+    max_bytes: bytes.min(1).optional(),
+    /** Counted from the first delivery. */
+    max_duration: ageSchema.optional(),
+    /** Delete the oldest until so much is free. */
+    until_free: untilFree.optional(),
+    /** `next_cursor` of the run before: go on there. */
+    cursor: z.string().min(1).max(MAX_CURSOR).optional(),
+    /** Of databases; those that are left out are on. */
+    database: databaseWork.prefault({}),
+    /** Entries looked at at once (256), or rows per transaction (1,000). */
+    batch_size: z.int().min(1).max(10_000).optional(),
+    /** Between two batches. */
+    pause_ms: z.int().min(0).max(60_000).default(0),
+  })
+  .refine(({ cursor, until_free }) => cursor === undefined || until_free === undefined, {
+    path: ['cursor'],
+    error:
+      'expected no cursor beside until_free, which chooses the oldest of all files each time; leave one out',
+  })
 
 export type Payload = z.output<typeof payloadSchema>
 

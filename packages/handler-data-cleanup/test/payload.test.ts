@@ -45,3 +45,10 @@ test('the payload can be described as JSON Schema, as OpenAPI needs it', () => {
   const schema = z.toJSONSchema(payloadSchema, { io: 'input' })
   expect(schema).toMatchObject({ required: ['target'], additionalProperties: false })
 })
+
+test('a cursor beside until_free is refused: the oldest of all files are chosen each time', () => {
+  const payload = { target: 't', until_free: { percent: 10 }, cursor: 'abc' }
+  const { error } = payloadSchema.safeParse(payload)
+  expect(error?.issues).toMatchObject([{ path: ['cursor'], message: expect.stringContaining('until_free') }])
+  expect(payloadSchema.safeParse({ ...payload, cursor: undefined }).success).toBe(true)
+})

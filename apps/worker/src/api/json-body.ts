@@ -34,11 +34,25 @@ export function parseJson(bytes: Uint8Array): unknown {
   // a payload may use all of its levels below { tasks: [ { payload } ] }
   scanJson(text, MAX_DEPTH + 3)
   try {
-    return JSON.parse(text)
+    return JSON.parse(text, SIXTEEN_DIGITS.test(text) ? refuseRounded : undefined)
   } catch (error) {
-    if (isWorkerError(error)) throw error
+    if (isWorkerError(error) || error instanceof ApiError) throw error
     throw new ApiError('bad_json', text === '' ? 'the body is empty, expected JSON' : 'the body is not JSON')
   }
+}
+
+/** Fewer cannot be beyond 2^53; most bodies have none, and need no look at each value. */
+const SIXTEEN_DIGITS = /\d{16}/
+
+/** For JSON.parse: an integer beyond 2^53 would be stored as another one. */
+function refuseRounded(key: string, value: unknown, context?: { readonly source?: string }): unknown {
+  const source = context?.source ?? ''
+  if (typeof value !== 'number' || Number.isSafeInteger(value) || !/^-?\d+$/.test(source)) return value
+  if (Number.isFinite(value) && BigInt(source) === BigInt(value)) return value
+  throw new ApiError(
+    'bad_json',
+    `${JSON.stringify(key)} is ${source.slice(0, 40)}, which a JSON number does not keep: it would become ${value}. Send it as a string`,
+  )
 }
 
 function decode(bytes: Uint8Array): string {

@@ -4,7 +4,7 @@ import { z } from 'zod'
 
 /** Errors of HTTP itself, beside those of the runtime: code → status and remedy. */
 const OF_HTTP = {
-  bad_json: { status: 400, remedy: 'Send valid JSON in UTF-8.' },
+  bad_json: { status: 400, remedy: 'Send valid JSON in UTF-8; larger integers as strings.' },
   bad_request: { status: 400, remedy: 'Send a well-formed HTTP/1.1 request.' },
   invalid_parameter: { status: 400, remedy: 'Mend the query parameter or header as the faults say.' },
   unauthorised: { status: 401, remedy: 'Send a known token: `Authorization: Bearer …`.' },
