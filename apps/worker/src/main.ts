@@ -9,7 +9,7 @@ import type { Terminal } from './cli/terminal.js'
 import { readEnvironment } from './environment.js'
 import type { StopSignal } from './exit-codes.js'
 import { runReloading } from './reload.js'
-import { type Surroundings, runService } from './service.js'
+import type { Surroundings } from './service.js'
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
   version: string
@@ -37,7 +37,9 @@ function onSignal(listener: (signal: StopSignal) => void): void {
   process.on('SIGTERM', listener).on('SIGINT', listener)
 }
 
-function start(): Promise<number> {
+/** Loaded here: half of what a command needs to start would go to a server that it has no use for. */
+async function start(): Promise<number> {
+  const { runService } = await import('./service.js')
   return runService({
     env: process.env,
     cwd: process.cwd(),
