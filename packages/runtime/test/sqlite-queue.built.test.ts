@@ -47,9 +47,9 @@ const sqliteFixture: QueueFactory = async () => {
   }
 }
 
-// the reliability suite `model` plays more lives, and those of a seed that failed
-const { MODEL_RUNS: runs, MODEL_SEED: seed } = process.env
+// the reliability suite `model` plays ten times as many lives with every change, and those of a seed that failed
+const { MODEL_RUNS: runs = '30', MODEL_SEED: seed } = process.env
 testQueueDriver('SQLite queue', sqliteFixture, {
-  ...(runs !== undefined && { runs: Number(runs) }),
+  runs: Number(runs),
   ...(seed !== undefined && { seed: Number(seed) }),
 })
