@@ -14,6 +14,7 @@ import {
 import type { CacheObserver } from './observer.js'
 import type { ChosenEvictions } from './eviction-choice.js'
 import type { Room } from './room.js'
+import { sizeUp } from './size-up.js'
 
 export interface BringInAround {
   readonly clock: CacheClock
@@ -82,6 +83,8 @@ function beginAttempt(entry: ModelEntry, clock: CacheClock): Attempt {
     progressAt: now,
     doneBytes: 0,
     totalBytes: null,
+    isSized: false,
+    estimatedBytes: null,
     isLoading: false,
     lost: null,
   }
@@ -91,14 +94,14 @@ function beginAttempt(entry: ModelEntry, clock: CacheClock): Attempt {
 
 async function bringInOnce(
   entry: ModelEntry,
-  wish: ModelWish,
+  first: ModelWish,
   attempt: Attempt,
   around: BringInAround,
 ): Promise<RefusalReason | null> {
   const { clock, observer } = around
   const room = around.roomOf(entry)
   const { signal } = attempt.controller
-  const bytes = await sizeOf(entry, wish, signal)
+  const { wish, bytes } = await sizeUp(entry, attempt, first)
   // what others loaded there since the last look takes room too
   if (entry.ledger.limit !== null) await around.observe(entry.engine, signal)
   const admission = await room.enter(entry, bytes, signal)
@@ -125,23 +128,6 @@ async function bringInOnce(
   entry.wish = wish
   becomeReady(entry, clock.now() - startedAt, around)
   return null
-}
-
-/** What it will take: as the wish says, as it measured the last time, else the engine's estimate. Finds missing and broken models too. */
-async function sizeOf(entry: ModelEntry, wish: ModelWish, signal: AbortSignal): Promise<number> {
-  const { modelId } = wish.model
-  const estimate = await entry.engine.estimate(wish.model, signal)
-  entry.digest = wish.model.digest ?? estimate.digest
-  entry.estimatedBytes = wish.memoryBytes ?? estimate.bytes
-  const measured = entry.measuredDigest === entry.digest ? entry.measuredBytes : null
-  const bytes = measured ?? entry.estimatedBytes
-  const { limit, pool } = entry.ledger
-  if (limit !== null && bytes > limit)
-    throw new ModelError(
-      'MODEL_OVER_BUDGET',
-      `expected ${modelId} to take at most the ${limit} bytes of ${pool}, got ${bytes}`,
-    )
-  return bytes
 }
 
 /** One load; where memory fails, the cheapest set of idle models is evicted and it is tried once more. */
@@ -182,7 +168,7 @@ function loadOptions(entry: ModelEntry, attempt: Attempt, clock: CacheClock) {
 function adopt(entry: ModelEntry, loaded: LoadedModel, attempt: Attempt, letGo: LetGo): void {
   entry.loaded = loaded
   entry.measuredBytes = loaded.measuredBytes
-  entry.measuredDigest = entry.digest
+  entry.measuredOf = { digest: entry.digest, estimatedBytes: attempt.estimatedBytes }
   if (loaded.measuredBytes !== null) entry.ledger.correct(entry, loaded.measuredBytes)
   loaded.onGone((error) => {
     // a later load of the same model is another one's matter
@@ -197,9 +183,10 @@ function adopt(entry: ModelEntry, loaded: LoadedModel, attempt: Attempt, letGo: 
 async function keepWithinLimit(entry: ModelEntry, around: BringInAround): Promise<void> {
   const { ledger, model } = entry
   const bytes = ledger.bytesOf(entry)
-  const over = -ledger.free()
   const room = around.roomOf(entry)
   room.changed()
+  // what is on its way out stays counted until it is gone: nobody else gets in before
+  const over = -ledger.free() - room.unloading()
   if (over <= 0) return
   const problem = `expected ${model.modelId} to take the ${entry.estimatedBytes} bytes that were reserved in ${ledger.pool}, got ${bytes}`
   if (ledger.limit !== null && bytes > ledger.limit) throw new ModelError('MODEL_OVER_BUDGET', problem)
@@ -259,6 +246,9 @@ async function endFailed(
   if (entry.loaded !== null) await around.letGo.giveBack(entry)
   else entry.ledger.release(entry)
   const isBackedOff = !cancelled && !(isModelError(error) && !error.retryable)
+  // nothing to wait for; but health tells of a warm model that is missing
+  if (!cancelled && !isBackedOff)
+    entry.failure = { error, count: entry.failure?.count ?? 0, retryAt: clock.now() }
   move(entry, isBackedOff ? 'failed' : 'absent', clock.now())
   if (isBackedOff) {
     backOff(entry, error, clock.now())

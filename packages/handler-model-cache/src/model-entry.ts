@@ -69,6 +69,10 @@ export interface Attempt {
   progressAt: number
   doneBytes: number
   totalBytes: number | null
+  /** What the model takes and which content it has is settled: who asks for a digest from now on checks it by itself. */
+  isSized: boolean
+  /** By the engine; null: not sized yet. */
+  estimatedBytes: number | null
   /** The engine was asked to load: what ends before that is no load. */
   isLoading: boolean
   /** Set where the engine lost the model while it was warming. */
@@ -107,8 +111,8 @@ export interface ModelEntry {
   cancelIdleTimer: () => void
   estimatedBytes: number | null
   measuredBytes: number | null
-  /** Of the content that was measured: another content under the same name is another size. */
-  measuredDigest: string | null
+  /** The content that was measured: its digest where that is known, and what the engine estimated for it. */
+  measuredOf: { readonly digest: string | null; readonly estimatedBytes: number | null } | null
   /** Of the content in memory; null: unknown. */
   digest: string | null
   warmth: WarmupTimes | null
@@ -143,7 +147,7 @@ export function createEntry(wish: ModelWish, ledger: Ledger<ModelEntry>, now: nu
     cancelIdleTimer: () => {},
     estimatedBytes: null,
     measuredBytes: null,
-    measuredDigest: null,
+    measuredOf: null,
     digest: null,
     warmth: null,
     rate: NO_REQUESTS,

@@ -5,6 +5,7 @@ import { endpointKeepAlive, keepAtEndpoint } from './keep-at-endpoint.js'
 import type { LetGo } from './let-go.js'
 import type { Arrival, ModelEntry, ModelWish, Waiter } from './model-entry.js'
 import { countRequest } from './request-rate.js'
+import { mismatch } from './size-up.js'
 
 export interface RequestOptions {
   readonly signal: AbortSignal
@@ -36,12 +37,15 @@ export function createRequests(around: RequestsAround): Request {
   return async (entry, wish, options) => {
     options.signal.throwIfAborted()
     count(entry, wish, around)
-    await checkDigest(entry, wish, options.signal)
-    if (around.closing.aborted) throw around.closing.reason
-    options.signal.throwIfAborted()
-    letGo.revive(entry)
     // again where another one had to load it meanwhile
-    while (entry.state === 'ready') if (await arrive(entry, wish, options, around)) return HIT
+    for (;;) {
+      while (isDoubtful(entry, wish)) await checkDigest(entry, wish, options.signal)
+      if (around.closing.aborted) throw around.closing.reason
+      options.signal.throwIfAborted()
+      letGo.revive(entry)
+      if (entry.state !== 'ready') break
+      if (await arrive(entry, wish, options, around)) return HIT
+    }
     if (entry.state === 'failed' && !wish.force) refuseInBackoff(entry, clock.now())
     return join(entry, wish, options, around)
   }
@@ -56,21 +60,24 @@ function count(entry: ModelEntry, wish: ModelWish, { clock, rateHalfLifeMs }: Re
   if (wish.keepAliveMs !== undefined) entry.keepAliveMs = wish.keepAliveMs
 }
 
+/** Its content is settled, and not known to be the one that was asked for. What is yet to be sized up is checked there (size-up.ts). */
+function isDoubtful(entry: ModelEntry, { model: { digest } }: ModelWish): boolean {
+  return digest !== null && isSettled(entry) && entry.digest !== digest
+}
+
+/** Not where it leaves for certain: a request loads anew what is there by then. */
+function isSettled({ state, attempt, leaving }: ModelEntry): boolean {
+  if (state === 'queued') return attempt?.isSized === true
+  if (state === 'draining') return leaving?.forced === false
+  return state === 'loading' || state === 'warming' || state === 'ready'
+}
+
 /** What is in memory must have the content that was asked for. Nothing is loaded or evicted where it has not. */
 async function checkDigest(entry: ModelEntry, wish: ModelWish, signal: AbortSignal): Promise<void> {
-  const { digest, modelId } = wish.model
-  const isHeld = entry.state !== 'absent' && entry.state !== 'failed' && entry.state !== 'queued'
-  if (digest === null || !isHeld) return
-  const { loaded } = entry
-  if (entry.digest === null) {
-    await entry.engine.estimate(wish.model, signal)
-    if (entry.loaded === loaded) entry.digest = digest
-  }
-  if (entry.digest !== null && entry.digest !== digest)
-    throw new ModelError(
-      'DIGEST_MISMATCH',
-      `expected ${modelId} with ${digest}, got ${entry.digest} in memory`,
-    )
+  if (entry.digest !== null) throw mismatch(wish, `${entry.digest} in memory`)
+  const { attempt, loaded } = entry
+  await entry.engine.estimate(wish.model, signal)
+  if (entry.attempt === attempt && entry.loaded === loaded) entry.digest = wish.model.digest
 }
 
 const HIT: Arrival = { kind: 'ready', how: 'hit' }

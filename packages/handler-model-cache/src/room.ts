@@ -38,6 +38,8 @@ export interface Room {
   changed(): void
   /** The idle models to give up so that `bytes` or as much of it as possible are free, whatever the ledger says; null: there are none. */
   chooseFor(entry: ModelEntry, bytes: number): ChosenEvictions | null
+  /** Bytes of unloads under way: they come back by themselves. */
+  unloading(): number
   /** Requests in the line. */
   waiting(): number
 }
@@ -58,12 +60,12 @@ export function createRoom(around: RoomAround): Room {
 
   /** Once: true where the next in the line may have a turn. */
   function serveHead(ticket: Ticket): boolean {
-    if (ticket.bytes <= ledger.free()) {
+    if (ticket.bytes <= ledger.free(ticket.entry)) {
       ledger.reserve(ticket.entry, ticket.bytes)
       ticket.end({ granted: true })
       return true
     }
-    const missing = ticket.bytes - ledger.free() - leavingBytes(around.entries())
+    const missing = ticket.bytes - ledger.free(ticket.entry) - leavingBytes(around.entries())
     if (missing <= 0) return false
     const turn = decideTurn(ticket.entry, missing, chooser, around)
     if (turn.kind === 'refuse') ticket.end({ granted: false, reason: turn.reason })
@@ -84,6 +86,7 @@ export function createRoom(around: RoomAround): Room {
     changed: serve,
     waiting: () => line.size,
     chooseFor: (entry, bytes) => chooser.toFreeAtMost(entry, bytes),
+    unloading: () => bytesOfThose(around.entries(), ['unloading']),
   }
 }
 
@@ -143,10 +146,12 @@ function headOf(line: ReadonlySet<Ticket>): Ticket | null {
 
 /** What comes back by itself: unloads under way, and drains that wait for their last use. */
 function leavingBytes(entries: Iterable<ModelEntry>): number {
+  return bytesOfThose(entries, ['draining', 'unloading'])
+}
+
+function bytesOfThose(entries: Iterable<ModelEntry>, states: readonly ModelEntry['state'][]): number {
   let bytes = 0
-  for (const entry of entries) {
-    if (entry.state === 'draining' || entry.state === 'unloading') bytes += entry.ledger.bytesOf(entry)
-  }
+  for (const entry of entries) if (states.includes(entry.state)) bytes += entry.ledger.bytesOf(entry)
   return bytes
 }
 

@@ -137,6 +137,40 @@ test('what a load takes less than was reserved is there for the next before its 
   expect(engine.log).toEqual(['load a', 'load b'])
 })
 
+test('a file that was replaced by a larger one is reserved by its new size, though nobody knows its digest', async () => {
+  const sizes = { a: 30, b: 40 }
+  const { loadAll, evict, preload, test: engine, stateOf } = openCache(sizes)
+  await loadAll('a')
+  const gone = evict('a')
+  await settled()
+  engine.unloads.of('a').resolve()
+  await gone
+  await loadAll('b')
+  sizes.a = 80
+  const asked = preload('a')
+  await settled()
+  expect([stateOf('a'), stateOf('b')]).toEqual(['queued', 'unloading'])
+  engine.unloads.of('b').resolve()
+  await settled()
+  engine.loads.of('a').resolve({})
+  await asked
+  expect(engine.state.peak).toBe(80)
+})
+
+test('a load that measured more than fits waits for nobody where enough is on its way out', async () => {
+  const { loadAll, evict, preload, test: engine, stateOf } = openCache({ a: 30, c: 40 })
+  await loadAll('a')
+  const asked = preload('c')
+  await settled()
+  const gone = evict('a')
+  await settled()
+  engine.loads.of('c').resolve({ bytes: 80 })
+  await expect(asked).resolves.toMatchObject({ how: 'loaded' })
+  expect([stateOf('a'), stateOf('c')]).toEqual(['unloading', 'ready'])
+  engine.unloads.of('a').resolve()
+  await gone
+})
+
 test('the measured size of another content under the same name is not taken for this one', async () => {
   const { preload, evict, test: engine, counted } = openCache(MODELS)
   const first = preload('a', digestOf('1'))

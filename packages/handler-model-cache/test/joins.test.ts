@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { createControlledEngine } from './controlled-engine.js'
-import { openCache } from './cache-harness.js'
+import { ModelError } from '../src/errors.js'
+import { openCache, type Harness } from './cache-harness.js'
 import { settled } from './stepped-clock.js'
 
 const MODELS = { a: 60, b: 60, c: 30, d: 30, huge: 200 }
@@ -104,6 +105,80 @@ test('a model in memory with another digest than asked for is DIGEST_MISMATCH, a
   await expect(ask('2')).rejects.toMatchObject({ code: 'DIGEST_MISMATCH' })
   await expect(ask('1')).resolves.toMatchObject({ how: 'hit' })
   expect(stateOf('c')).toBe('ready')
+})
+
+/** Content that has the digest of ones, which takes a turn of the event loop to find out. */
+function checkContent({ test: engine }: Harness): void {
+  engine.engine.estimate = async ({ digest }) => {
+    await settled()
+    if (digest !== null && digest !== DIGEST('1')) throw new ModelError('DIGEST_MISMATCH', 'another content')
+    return { bytes: 30, digest: null }
+  }
+}
+const DIGEST = (digit: string) => `sha256:${digit.repeat(64)}`
+const withDigest = (digest: string | null) => ({ model: { modelId: 'c', revision: null, digest } })
+
+test.for([
+  ['the wrong one first', '2', '1'],
+  ['the wrong one second', '1', '2'],
+  ['the wrong one first, then none', '2', null],
+  ['none first, then the wrong one', null, '2'],
+] as const)(
+  'who asks for another content than there is fails alone, also before anything is loaded: %s',
+  async ([, one, other]) => {
+    const harness = openCache(MODELS)
+    checkContent(harness)
+    const asked = [one, other].map((digit) =>
+      harness.preload('c', withDigest(digit === null ? null : DIGEST(digit))),
+    )
+    for (let turn = 0; turn < 6; turn += 1) await settled()
+    harness.test.loads.of('c').resolve({})
+    const ends = await Promise.allSettled(asked)
+    expect(ends[one === '2' ? 0 : 1]).toMatchObject({ reason: { code: 'DIGEST_MISMATCH' } })
+    expect(ends[one === '2' ? 1 : 0]).toMatchObject({ value: { how: 'loaded' } })
+    expect(harness.test.loadsOf('c')).toBe(1)
+  },
+)
+
+test('who comes with a digest while the model waits for room checks it before it joins', async () => {
+  const harness = openCache(MODELS)
+  await harness.loadAll('a')
+  const using = await harness.use('a')
+  checkContent(harness)
+  const first = harness.preload('c', { memoryBytes: 60 })
+  for (let turn = 0; turn < 4; turn += 1) await settled()
+  expect(harness.stateOf('c')).toBe('queued')
+  await expect(harness.preload('c', withDigest(DIGEST('2')))).rejects.toMatchObject({
+    code: 'DIGEST_MISMATCH',
+  })
+  expect(first.seen()).toBe('waiting')
+  using.end()
+})
+
+test('who claims more memory than there is fails alone', async () => {
+  const harness = openCache(MODELS)
+  const asked = [harness.preload('c', { memoryBytes: 1000 }), harness.preload('c')]
+  await settled()
+  harness.test.loads.of('c').resolve({})
+  await expect(asked[0]).rejects.toMatchObject({ code: 'MODEL_OVER_BUDGET' })
+  await expect(asked[1]).resolves.toMatchObject({ how: 'loaded' })
+})
+
+test('a request for another content while the old one is unloaded waits and loads that', async () => {
+  const harness = openCache(MODELS)
+  const old = harness.preload('c', withDigest(DIGEST('1')))
+  await settled()
+  harness.test.loads.of('c').resolve({})
+  await old
+  const gone = harness.evict('c')
+  await settled()
+  const asked = harness.preload('c', withDigest(DIGEST('2')))
+  await settled()
+  harness.test.unloads.of('c').resolve()
+  await gone
+  await settled()
+  harness.test.loads.of('c').resolve({})
+  await expect(asked).resolves.toMatchObject({ how: 'loaded' })
 })
 
 test('a request is given nothing before the warmup is done', async () => {

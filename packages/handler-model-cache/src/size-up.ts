@@ -1,0 +1,93 @@
+import { isModelError, ModelError } from './errors.js'
+import type { Attempt, ModelEntry, ModelWish, Waiter } from './model-entry.js'
+
+/**
+ * Finds missing and broken models, and settles what the load will take: as it measured the last time, else as the wish says, else the engine's estimate. Who
+ * waits is held to its own word: who asks for another content than there is, or for more memory than there is, is told so, and the others go on. Answers
+ * the wish to load by, with the digest that somebody asked for.
+ */
+export async function sizeUp(
+  entry: ModelEntry,
+  attempt: Attempt,
+  first: ModelWish,
+): Promise<{ readonly wish: ModelWish; readonly bytes: number }> {
+  const asked = await findContent(entry, attempt)
+  const { limit, pool } = entry.ledger
+  const measured = isMeasured(entry, attempt) ? entry.measuredBytes : null
+  const tooLarge = (bytes: number) =>
+    new ModelError(
+      'MODEL_OVER_BUDGET',
+      `expected ${entry.model.modelId} to take at most the ${limit} bytes of ${pool}, got ${bytes}`,
+    )
+  const fits = (bytes: number) => limit === null || bytes <= limit
+  if (measured === null)
+    refuseSome(
+      entry,
+      ({ wish }) => !fits(wish.memoryBytes ?? 0),
+      ({ wish }) => tooLarge(wish.memoryBytes ?? 0),
+    )
+  const lead = [...entry.waiters][0]?.wish ?? first
+  entry.estimatedBytes = lead.memoryBytes ?? attempt.estimatedBytes ?? 0
+  const bytes = measured ?? entry.estimatedBytes
+  if (!fits(bytes)) throw tooLarge(bytes)
+  return { wish: { ...lead, model: { ...lead.model, digest: asked } }, bytes }
+}
+
+/** Answers the digest that was asked for and that the content has; null: nobody asked. */
+async function findContent(entry: ModelEntry, attempt: Attempt): Promise<string | null> {
+  for (;;) {
+    const asked = digestsAsked(entry)[0] ?? null
+    try {
+      const model = { ...entry.model, digest: asked }
+      const estimate = await entry.engine.estimate(model, attempt.controller.signal)
+      const digest = asked ?? estimate.digest
+      // somebody came meanwhile who asks for one, and nobody knows which it is
+      if (digest === null && digestsAsked(entry).length > 0) continue
+      refuseSome(
+        entry,
+        ({ wish }) => isOther(wish.model.digest, digest),
+        ({ wish }) => mismatch(wish, `${digest}`),
+      )
+      Object.assign(attempt, { isSized: true, estimatedBytes: estimate.bytes })
+      entry.digest = digest
+      return asked
+    } catch (error) {
+      const isHis = asked !== null && isModelError(error) && error.code === 'DIGEST_MISMATCH'
+      const isOne = ({ wish }: Waiter) => wish.model.digest === asked
+      if (!isHis || !refuseSome(entry, isOne, () => error)) throw error
+    }
+  }
+}
+
+function digestsAsked({ waiters }: ModelEntry): readonly string[] {
+  return [...waiters].flatMap(({ wish }) => wish.model.digest ?? [])
+}
+
+function isOther(asked: string | null, digest: string | null): boolean {
+  return asked !== null && asked !== digest
+}
+
+export function mismatch({ model }: ModelWish, got: string): ModelError {
+  return new ModelError('DIGEST_MISMATCH', `expected ${model.modelId} with ${model.digest}, got ${got}`)
+}
+
+/** Another content under the same name is another size; where nobody knows the content, another estimate tells of another one. */
+function isMeasured({ measuredOf, digest }: ModelEntry, { estimatedBytes }: Attempt): boolean {
+  if (measuredOf === null || measuredOf.digest !== digest) return false
+  return digest !== null || measuredOf.estimatedBytes === estimatedBytes
+}
+
+/** False, and nobody is refused, where that would be everybody: then the attempt fails as a whole. */
+function refuseSome(
+  { waiters }: ModelEntry,
+  isOne: (waiter: Waiter) => boolean,
+  errorFor: (waiter: Waiter) => ModelError,
+): boolean {
+  const refused = [...waiters].filter(isOne)
+  if (refused.length === waiters.size) return false
+  for (const waiter of refused) {
+    waiters.delete(waiter)
+    waiter.reject(errorFor(waiter))
+  }
+  return true
+}
