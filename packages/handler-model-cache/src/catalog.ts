@@ -31,8 +31,10 @@ type CatalogOptions = Pick<
 >
 
 export function createCatalog(engines: readonly ModelEngine[], options: CatalogOptions): Catalog {
+  // a model may be called "constructor"
+  const knownModel = (id: string) => (Object.hasOwn(options.models, id) ? options.models[id] : undefined)
   const placesOf: Catalog['placesOf'] = ({ model_id: id, revision, engine: asked }) => {
-    const known = options.models[id]
+    const known = knownModel(id)
     const engine = engineCalled(asked ?? known?.engine ?? engineByName(id, options), id, engines)
     const names = known?.name === undefined ? spellings(id, engine) : [known.name]
     return names.map((modelId) => ({
@@ -47,7 +49,7 @@ export function createCatalog(engines: readonly ModelEngine[], options: CatalogO
   return {
     placesOf,
     wishesOf(payload) {
-      const known = options.models[payload.model_id]
+      const known = knownModel(payload.model_id)
       const digest = payload.digest ?? known?.digest ?? null
       return placesOf(payload).map(({ engine, model }, i, places) => ({
         engine,

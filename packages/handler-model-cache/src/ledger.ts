@@ -8,8 +8,8 @@ export interface Ledger<Owner> {
   readonly limit: number | null
   /** Everything counted, that of others included. */
   total(): number
-  /** Infinite without a limit; negative where a measured size went beyond it. */
-  free(): number
+  /** Infinite without a limit; negative where a measured size went beyond it. For an owner with what is there of it already: that is not needed twice. */
+  free(owner?: Owner): number
   bytesOf(owner: Owner): number
   /** Throws a RangeError where it does not fit: ask `free` before. */
   reserve(owner: Owner, bytes: number): void
@@ -18,12 +18,15 @@ export interface Ledger<Owner> {
   release(owner: Owner): void
   /** What others hold in a shared pool, as it was last observed. */
   outside: number
+  /** The part of `outside` that is an owner's own model, loaded by others: who reserves takes it over. */
+  shared(owner: Owner, bytes: number): void
   /** The most that was ever counted, that of others included. */
   peak(): number
 }
 
 export function createLedger<Owner>(pool: string, limit: number | null): Ledger<Owner> {
   const counted = new Map<Owner, number>()
+  const shared = new Map<Owner, number>()
   let total = 0
   let outside = 0
   let peak = 0
@@ -33,7 +36,10 @@ export function createLedger<Owner>(pool: string, limit: number | null): Ledger<
     else counted.set(owner, bytes)
     peak = Math.max(peak, total + outside)
   }
-  const free = () => (limit === null ? Number.POSITIVE_INFINITY : limit - total - outside)
+  const free = (owner?: Owner) => {
+    const there = owner === undefined ? 0 : (shared.get(owner) ?? 0)
+    return limit === null ? Number.POSITIVE_INFINITY : limit - total - outside + there
+  }
   return {
     pool,
     limit,
@@ -41,8 +47,12 @@ export function createLedger<Owner>(pool: string, limit: number | null): Ledger<
     free,
     bytesOf: (owner) => counted.get(owner) ?? 0,
     reserve(owner, bytes) {
-      if (bytes > free() + (counted.get(owner) ?? 0))
-        throw new RangeError(`expected at most ${free()} free bytes in ${pool} to be reserved, got ${bytes}`)
+      if (bytes > free(owner) + (counted.get(owner) ?? 0))
+        throw new RangeError(
+          `expected at most ${free(owner)} free bytes in ${pool} to be reserved, got ${bytes}`,
+        )
+      outside -= shared.get(owner) ?? 0
+      shared.delete(owner)
       put(owner, bytes)
     },
     correct: put,
@@ -52,8 +62,10 @@ export function createLedger<Owner>(pool: string, limit: number | null): Ledger<
     },
     set outside(bytes) {
       outside = bytes
+      shared.clear()
       peak = Math.max(peak, total + outside)
     },
+    shared: (owner, bytes) => void shared.set(owner, bytes),
     peak: () => peak,
   }
 }

@@ -195,6 +195,8 @@ async function evict(
   if (entry === null || entry.state === 'absent' || entry.state === 'failed') return 'absent'
   if (entry.attempt !== null && entry.leaving === null) return 'loading'
   if (entry.pinned && !force) return 'pinned'
+  // else the next reconciliation would load it again
+  entry.pinned = false
   return unlessAborted(letGo.drain(entry, 'asked', force), signal)
 }
 

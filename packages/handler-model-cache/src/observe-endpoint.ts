@@ -25,13 +25,15 @@ export async function observeEndpoint(
   const askedAt = clock.now()
   const observed = await engine.observe(signal)
   const held = new Map(observed.map((one) => [keyOf(engine, one), one]))
-  for (const entry of entries()) {
-    if (entry.engine !== engine) continue
+  const { ledger, room } = pool
+  const known = [...entries()].filter((entry) => entry.engine === engine)
+  for (const entry of known) {
     judge(entry, held.get(entry.key) ?? null, askedAt, lost)
-    if (pool.ledger.bytesOf(entry) > 0) held.delete(entry.key)
+    if (ledger.bytesOf(entry) > 0) held.delete(entry.key)
   }
-  pool.ledger.outside = [...held.values()].reduce((sum, { bytes }) => sum + bytes, 0)
-  pool.room.changed()
+  ledger.outside = [...held.values()].reduce((sum, { bytes }) => sum + bytes, 0)
+  for (const entry of known) ledger.shared(entry, held.get(entry.key)?.bytes ?? 0)
+  room.changed()
 }
 
 function judge(

@@ -45,7 +45,7 @@ const unpin = z.strictObject({ operation: z.literal('unpin'), ...named })
 const evict = z.strictObject({
   operation: z.literal('evict'),
   ...named,
-  /** Pinned ones too, and requests that come meanwhile wait. What is in use stays until its last use ends. */
+  /** Pinned ones too, which ends the pin, and requests that come meanwhile wait. What is in use stays until its last use ends. */
   force: z.boolean().default(false),
 })
 const status = z.strictObject({ operation: z.literal('status'), ...named, model_id: modelId.optional() })

@@ -129,6 +129,8 @@ function perform({ act, model, pick, rule, priority, warm }: Step, harness: Harn
     case 'evict by force':
       harness.evict(model, act === 'evict by force').catch(() => {})
       if (act === 'evict by force' && engine.isLoaded(model)) books.forced.add(model)
+      // one that is being loaded is left alone, and stays pinned
+      if (!harness.cache.find(engine.engine, harness.wishFor(model).model)?.pinned) books.pinned.delete(model)
       return
     case 'time':
   }

@@ -3,6 +3,7 @@ import { createCatalog } from '../src/catalog.js'
 import { ModelError } from '../src/errors.js'
 import { optionsSchema } from '../src/options.js'
 import { createReconcile } from '../src/reconcile.js'
+import { missingWarm } from '../src/warm.js'
 import { openCache } from './cache-harness.js'
 import { settled } from './stepped-clock.js'
 
@@ -25,7 +26,8 @@ function openShared(warm: readonly string[] = []) {
   const options = optionsSchema.parse({ defaultEngine: 'test', warmupRuns: 0 })
   const catalog = createCatalog([engine.engine], options)
   const reconcile = createReconcile({ cache, catalog, engines: [engine.engine], warm })
-  return { ...harness, foreign, idle, reconcile: () => reconcile(signal) }
+  const missing = () => missingWarm({ cache, catalog, warm })
+  return { ...harness, foreign, idle, missing, reconcile: () => reconcile(signal) }
 }
 
 test('a model that the endpoint dropped is absent, and its bytes are free', async () => {
@@ -78,6 +80,26 @@ test('warm and pinned models that are missing are loaded again', async () => {
   expect(await reconcile()).toEqual({ loaded: [], failed: [] })
 })
 
+test.for(['MODEL_NOT_FOUND', 'ENDPOINT_FAILED'] as const)(
+  'a warm model that was lost and cannot be loaded again is named until it is there: %s',
+  async (code) => {
+    const { loadAll, clock, test: engine, reconcile, missing } = openShared(['a'])
+    await loadAll('a')
+    expect(missing()).toEqual([])
+    await clock.step(1000)
+    engine.memory.delete('a')
+    engine.state.estimateError = code
+    await reconcile()
+    expect(missing()).toEqual([
+      expect.stringContaining('a of the warm list is not in memory: expected a good a'),
+    ])
+    engine.state.estimateError = null
+    await clock.step(1000)
+    await loadAll('a')
+    expect(missing()).toEqual([])
+  },
+)
+
 test('an endpoint that does not answer is told, and takes nothing away', async () => {
   const { loadAll, test: engine, reconcile, stateOf } = openShared()
   await loadAll('a')
@@ -90,6 +112,30 @@ test('an endpoint that does not answer is told, and takes nothing away', async (
 test('an endpoint that was asked for nothing is left alone', async () => {
   const { test: engine, reconcile } = openShared()
   engine.engine.observe = () => Promise.reject(new Error('nobody is there'))
+  expect(await reconcile()).toEqual({ loaded: [], failed: [] })
+})
+
+test('a model that others have loaded there already needs no room of its own, and counts once', async () => {
+  const { preload, foreign, test: engine, reconcile, counted } = openShared()
+  foreign.set('a', 60)
+  const asked = preload('a')
+  await settled()
+  await settled()
+  engine.loads.of('a').resolve({})
+  await expect(asked).resolves.toMatchObject({ how: 'loaded' })
+  expect(counted()).toBe(60)
+  await reconcile()
+  expect(counted()).toBe(60)
+})
+
+test('what an eviction by force ended is not loaded again: it is pinned no more', async () => {
+  const { loadAll, pin, evict, test: engine, reconcile } = openShared()
+  await loadAll('a')
+  pin('a')
+  const gone = evict('a', true)
+  await settled()
+  engine.unloads.of('a').resolve()
+  expect(await gone).toBe('evicted')
   expect(await reconcile()).toEqual({ loaded: [], failed: [] })
 })
 
