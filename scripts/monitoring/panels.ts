@@ -131,6 +131,9 @@ export const ROWS: readonly Row[] = [
       graph('Crashes of threads', 'Tasks that killed the thread they ran in', 'short', {
         '{{task_type}}': `sum by (task_type) (mcp_worker_host_crashes_total{${W}})`,
       }),
+      graph('Tasks taken back', 'Of workers that died or were suspended with them in hand', 'short', {
+        '{{why}}': `sum by (why) (mcp_worker_tasks_recovered_total{${W}})`,
+      }),
       graph(
         'Refused results, abandoned handlers',
         'Lost leases; inline handlers that ignored their signal',

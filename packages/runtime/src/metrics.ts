@@ -1,4 +1,5 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
+import type { Recovered } from './queue.js'
 
 const PROCESSED_STATUSES = [
   'success',
@@ -12,6 +13,8 @@ const PROCESSED_STATUSES = [
 
 /** How one delivery ended, as the label `status` says it: one per delivery. */
 export type ProcessedStatus = (typeof PROCESSED_STATUSES)[number]
+
+const RECOVERED_WHY: readonly Recovered['why'][] = ['owner_died', 'lease_ended', 'machine_restarted']
 
 const SECONDS = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600]
 const COMMIT_SECONDS = [0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1]
@@ -66,6 +69,13 @@ export function createMetrics(registry: Registry, sample: () => Promise<void>) {
       collect,
     }),
     crashes: new Counter(of('mcp_worker_host_crashes_total', 'Threads that died under a task', 'task_type')),
+    recovered: new Counter(
+      of(
+        'mcp_worker_tasks_recovered_total',
+        'Tasks in hand of a worker that died or was suspended, taken back by this one',
+        'why',
+      ),
+    ),
     staleSettles: new Counter(
       of(
         'mcp_worker_stale_settles_total',
@@ -114,6 +124,7 @@ export function startAtZero(
   metrics: Metrics,
   { types, schedules }: { readonly types: Iterable<string>; readonly schedules: Iterable<string> },
 ): void {
+  for (const why of RECOVERED_WHY) metrics.recovered.inc({ why }, 0)
   for (const schedule of schedules) {
     for (const counter of [metrics.scheduleFired, metrics.scheduleFailures]) counter.inc({ schedule }, 0)
   }

@@ -146,6 +146,14 @@ export interface Capabilities {
   readonly wakeMs: number
 }
 
+/** Tasks in hand of an owner that will not settle them any more. */
+export interface Recovered {
+  readonly owner: string
+  /** `lease_ended`: it lives, and was suspended, or its machine was. */
+  readonly why: 'owner_died' | 'lease_ended' | 'machine_restarted'
+  readonly tasks: number
+}
+
 export interface QueueContext {
   readonly keeper: Keeper
   readonly clock: Clock
@@ -154,6 +162,8 @@ export interface QueueContext {
   readonly log: (level: LogLine['level'], event: string, fields?: Record<string, unknown>) => void
   /** Told of each commit: how long it took, in milliseconds. */
   readonly onCommit?: (durationMs: number) => void
+  /** Told of each owner whose tasks in hand were taken back, by this one. */
+  readonly onRecovered?: (recovered: Recovered) => void
   /** The store can't be trusted any more (an I/O error, corruption): nothing is acknowledged from here on, the process must end. */
   readonly onFatal: (error: Error) => void
 }

@@ -10,7 +10,7 @@ import { createLoop } from './loop.js'
 import { createLoopLag } from './loop-lag.js'
 import { createMetrics, startAtZero } from './metrics.js'
 import { hostPlugins, startPlugins, stopPlugins, type HostedPlugin } from './plugins.js'
-import type { QueueDriver } from './queue.js'
+import type { QueueDriver, Recovered } from './queue.js'
 import { createRegistry } from './registry.js'
 import { repeat } from './repeat.js'
 import type { DeliveryEnd, DeliverySurroundings } from './run-delivery.js'
@@ -162,8 +162,9 @@ async function open(settings: Settings, { keeper, clock, hosted, fatal, metrics 
   const log: Parameters<QueueDriver['open']>[0]['log'] = (level, event, fields = {}) =>
     logger[level](fields, event)
   const onCommit = (ms: number) => metrics.commit.observe(ms / 1000)
+  const onRecovered = ({ why, tasks }: Recovered) => metrics.recovered.inc({ why }, tasks)
   try {
-    await queue.open({ keeper, clock, limits, log, onCommit, onFatal: fatal.raise })
+    await queue.open({ keeper, clock, limits, log, onCommit, onRecovered, onFatal: fatal.raise })
     await startPlugins(hosted)
   } catch (error) {
     await queue.close({ deadlineMs: 1000 }).catch(() => {})

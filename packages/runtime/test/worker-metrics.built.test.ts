@@ -1,8 +1,12 @@
 import { setTimeout } from 'node:timers/promises'
-import { createWorker, memoryQueue } from '@mcp-worker/runtime'
+import { fileURLToPath } from 'node:url'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createWorker, memoryQueue, type Worker } from '@mcp-worker/runtime'
 import { expect, it, onTestFinished } from 'vitest'
 import { wordsWorkers } from './words-worker.js'
 
+const IN_HAND = fileURLToPath(new URL('./fixtures/in-hand.fixture.ts', import.meta.url))
 const { onDisk, started, surroundings } = wordsWorkers()
 
 it('every known type begins at 0, so that a first failure is an increase', async () => {
@@ -86,3 +90,18 @@ it('a task waits from when it could be claimed, not from when it was meant to ru
   const seconds = /^mcp_worker_task_wait_seconds_sum\{task_type="shout"\} (.+)$/m.exec(text)?.[1]
   expect(Number(seconds)).toBeLessThan(1_800)
 })
+
+it('what a killed worker had in hand is counted by the one that takes it back', async () => {
+  const { dataDir } = surroundings()
+  const dying = spawn(process.execPath, [IN_HAND, dataDir], { stdio: ['ignore', 'pipe', 'inherit'] })
+  onTestFinished(() => void dying.kill('SIGKILL'))
+  await once(dying.stdout, 'data')
+  const { worker } = await started({ queue: onDisk() })
+  expect(await recovered(worker)).toBe('0')
+  dying.kill('SIGKILL')
+  await expect.poll(() => recovered(worker)).toBe('2')
+})
+
+async function recovered({ registry }: Pick<Worker, 'registry'>): Promise<string | undefined> {
+  return /^mcp_worker_tasks_recovered_total\{why="owner_died"\} (.+)$/m.exec(await registry.metrics())?.[1]
+}

@@ -101,6 +101,8 @@ function capabilitiesOf(durability: SqliteDurability): Capabilities {
   return { name: 'sqlite', durability, shared: true, integrity: true, keeperRenews: true, wakeMs: 50 }
 }
 
+type Listening = Pick<QueueContext, 'onFatal' | 'onCommit' | 'onRecovered'>
+
 type Call = { readonly resolve: (value: never) => void; readonly reject: (error: Error) => void }
 
 /**
@@ -173,12 +175,13 @@ function createLine() {
   return {
     call,
     isClosed: () => port === null,
-    connect(to: MessagePort, { onFatal, onCommit }: Pick<QueueContext, 'onFatal' | 'onCommit'>) {
+    connect(to: MessagePort, { onFatal, onCommit, onRecovered }: Listening) {
       port = to
       to.on('message', (text: string) => {
-        const { answers, wake, fatal, commitMs } = JSON.parse(text) as FromResident
+        const { answers, wake, fatal, commitMs, recovered } = JSON.parse(text) as FromResident
         for (const answer of answers) take(answer)
         if (commitMs !== null) onCommit?.(commitMs)
+        for (const one of recovered) onRecovered?.(one)
         if (calls.size === 0) to.unref()
         if (wake) for (const listener of listeners) listener(wake)
         if (fatal) onFatal(fromWire(fatal))

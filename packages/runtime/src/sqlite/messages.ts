@@ -1,5 +1,5 @@
 import type { WireError } from '../error-wire.js'
-import type { ClaimRequest, ListFilter, QueueLimits, Report, Retention, Wake } from '../queue.js'
+import type { ClaimRequest, ListFilter, QueueLimits, Recovered, Report, Retention, Wake } from '../queue.js'
 import type { NewTask, Settlement } from '../task.js'
 import type { SqliteDurability } from './schema.js'
 
@@ -49,6 +49,8 @@ export interface FromResident {
   readonly wake: Wake | null
   /** How long the transaction took, its fsync included; null where nothing was written. */
   readonly commitMs: number | null
+  /** Since the last message. */
+  readonly recovered: readonly Recovered[]
   /** The store can't be trusted any more. */
   readonly fatal: WireError | null
 }

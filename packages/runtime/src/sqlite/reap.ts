@@ -1,4 +1,5 @@
 import { decideReap } from '../decide.js'
+import type { Recovered } from '../queue.js'
 import { asArray, fenceText, prepareArrays, type StoreBase } from './base.js'
 import { isOfThisBoot } from './boot.js'
 import { forgetOwner, isOwnerAlive } from './owners.js'
@@ -9,12 +10,6 @@ interface Orphan {
   readonly fence: string
   readonly chargedCrashes: number
   readonly cancelRequested: boolean
-}
-
-export interface Reaped {
-  readonly owner: string
-  readonly why: 'owner_died' | 'lease_ended' | 'machine_restarted'
-  readonly tasks: number
 }
 
 /** Giving back what dead owners had in hand: at once when their lock is free, else when the lease has ended. */
@@ -69,14 +64,14 @@ export function createReap(
     deadOwners,
     lateOwners,
     /** Inside a transaction: the fences are looked up again there. */
-    reapDead(dead: string): Reaped {
+    reapDead(dead: string): Recovered {
       const orphans = inHandOf.all(dead).map(orphanOf)
       const restarted = !isOfThisBoot(dead)
       settleOrphans(orphans, restarted)
       forgetOwner(ownersDirectory, dead)
       return { owner: dead, why: restarted ? 'machine_restarted' : 'owner_died', tasks: orphans.length }
     },
-    reapLate(late: string): Reaped {
+    reapLate(late: string): Recovered {
       const orphans = endedOf.all(late, clock.monotonic()).map(orphanOf)
       // the owner lives: it was suspended, or its machine was; no task is to blame, and its late results will be refused
       for (const { fence } of orphans) settle(fence, { kind: 'release' })

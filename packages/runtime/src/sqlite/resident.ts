@@ -9,7 +9,7 @@ import { crashPoint } from '../crash-point.js'
 import { toWire } from '../error-wire.js'
 import { isWorkerError, type WorkerError } from '../errors.js'
 import type { Resident, ResidentContext } from '../keeper/resident.js'
-import type { Wake } from '../queue.js'
+import type { Recovered, Wake } from '../queue.js'
 import type { ClaimedRows } from './claimed-row.js'
 import { settleBlocked } from './blocked.js'
 import type { HandOver } from './hand-over.js'
@@ -53,13 +53,18 @@ function serve(store: Store, data: ResidentData, { port, clock, log }: ResidentC
     log('error', 'store_failed', { error: error.message })
     post([], null, error)
   })
-  const upkeep = createUpkeep(store, transact, clock, log)
+  let recovered: Recovered[] = []
+  const upkeep = createUpkeep(store, transact, clock, (one) => {
+    log('warn', 'tasks_recovered', { ...one })
+    recovered.push(one)
+  })
   const waiting = createWaitingClaims(clock)
   let commitMs: number | null = null
 
   function post(answers: readonly Answer[], wake: Wake | null, fatal: WorkerError | null = null): void {
     if (answers.length === 0 && !wake && !fatal) return
-    const message: FromResident = { answers, wake, commitMs, fatal: fatal && toWire(fatal, 'store_failed') }
+    const failure = fatal && toWire(fatal, 'store_failed')
+    const message: FromResident = { answers, wake, commitMs, recovered, fatal: failure }
     const text = textOf(message)
     if (text === null) {
       // too long for one string: many large answers at once
@@ -68,6 +73,7 @@ function serve(store: Store, data: ResidentData, { port, clock, log }: ResidentC
       return post(answers.slice(middle), wake, fatal)
     }
     commitMs = null
+    recovered = []
     port.postMessage(text)
   }
 

@@ -1,8 +1,6 @@
 import type { Clock } from '../clock.js'
-import type { ResidentContext } from '../keeper/resident.js'
-import type { Wake } from '../queue.js'
+import type { Recovered, Wake } from '../queue.js'
 import { asArray, fenceText, prepareArrays } from './base.js'
-import type { Reaped } from './reap.js'
 import type { Store } from './store.js'
 import type { Transact } from './transact.js'
 
@@ -10,7 +8,12 @@ const REAP_MS = 250
 const KEYS_MS = 60_000
 
 /** What the resident looks at between batches: other processes' commits, due times, dead owners, expired keys. */
-export function createUpkeep(store: Store, transact: Transact, clock: Clock, log: ResidentContext['log']) {
+export function createUpkeep(
+  store: Store,
+  transact: Transact,
+  clock: Clock,
+  onRecovered: (recovered: Recovered) => void,
+) {
   const cancelled = prepareArrays(
     store.db,
     `SELECT seq, deliveries FROM tasks INDEXED BY tasks_running WHERE status = 'running' AND owner = ? AND cancel_requested = 1`,
@@ -43,7 +46,7 @@ export function createUpkeep(store: Store, transact: Transact, clock: Clock, log
     return made
   }
 
-  function reap(): Reaped[] {
+  function reap(): Recovered[] {
     const dead = store.deadOwners()
     const late = store.lateOwners()
     if (dead.length === 0 && late.length === 0) return []
@@ -54,9 +57,9 @@ export function createUpkeep(store: Store, transact: Transact, clock: Clock, log
   }
 
   function reapAndTell(): boolean {
-    const reaped = reap()
-    for (const { owner, why, tasks } of reaped) log('warn', 'tasks_recovered', { owner, why, tasks })
-    return reaped.length > 0
+    const recovered = reap()
+    for (const one of recovered) onRecovered(one)
+    return recovered.length > 0
   }
 
   /** Every quarter of a second. Answers whether tasks became ready. */

@@ -46,7 +46,7 @@ export interface PluginSuiteOptions<H extends Handler, Q extends Query> {
   readonly module?: string
   /** From the abort to the kill, in milliseconds. Default 5 s, as in the worker. */
   readonly graceMs?: number
-  /** Time limit of one test in milliseconds. Default 30 s. */
+  /** Time limit of one test in milliseconds. Default 60 s. */
   readonly timeoutMs?: number
 }
 
@@ -96,7 +96,7 @@ interface Bench {
 }
 
 function createBench(plugin: Plugin, host: HostKind, options: PluginSuiteOptions<Handler, Query>): Bench {
-  const { services = {}, graceMs = 5_000, timeoutMs = 30_000 } = options
+  const { services = {}, graceMs = 5_000, timeoutMs = 60_000 } = options
   return {
     plugin,
     host,

@@ -9,7 +9,7 @@ export interface QueueSuiteOptions {
   readonly runs?: number
   /** The seed that a failed model test printed, to play the same lives again. Default: a new one. */
   readonly seed?: number
-  /** Time limit of one test in milliseconds. Default 30 s; the model test has three seconds for each run at least. */
+  /** Time limit of one test in milliseconds. Default 60 s; the model test has ten seconds for each run at least. */
   readonly timeoutMs?: number
 }
 
@@ -19,7 +19,7 @@ export interface QueueSuiteOptions {
  * run of the model test); what it has no means for is skipped, with the reason.
  */
 export function testQueueDriver(name: string, factory: QueueFactory, options: QueueSuiteOptions = {}): void {
-  const { timeoutMs = 30_000, runs = 100, seed } = options
+  const { timeoutMs = 60_000, runs = 100, seed } = options
   describe(name, () => {
     for (const [chapter, tests] of Object.entries(CONTRACT_TESTS)) {
       describe(chapter, () => {
@@ -30,7 +30,7 @@ export function testQueueDriver(name: string, factory: QueueFactory, options: Qu
         }
       })
     }
-    const modelTimeoutMs = Math.max(timeoutMs, runs * 3_000)
+    const modelTimeoutMs = Math.max(timeoutMs, runs * 10_000)
     test(
       '[model] two owners agree with the model in every random life',
       { timeout: 2 * modelTimeoutMs },
