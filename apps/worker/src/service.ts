@@ -3,6 +3,7 @@ import { createWorker, isWorkerError, type Worker } from '@mcp-worker/runtime'
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
 import { collectDefaultMetrics } from 'prom-client'
+import { SHUT_DOWN } from './api/problem.js'
 import { createApi } from './api/server.js'
 import { type Configuration, readConfiguration, watchedPaths } from './configuration.js'
 import type { RawEnvironment } from './environment.js'
@@ -150,7 +151,7 @@ async function compose(
     start: () => startAll(configuration, { worker, metrics, api }, log),
     closeServers: async () => {
       reports.stop()
-      closing.abort()
+      closing.abort(SHUT_DOWN)
       const open = [metrics, api].filter((app) => app !== null)
       await Promise.all(open.map((app) => closeHttpServer(app, CLOSE_GRACE_MS)))
     },

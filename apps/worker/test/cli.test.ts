@@ -1,8 +1,10 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { createApiClient } from '../dist/cli/api-client.js'
 import { createProgressBar } from '../dist/cli/progress-bar.js'
-import { runMain, startService, temporaryFolder } from './running-service.js'
+import { waitForTask } from '../dist/cli/wait-for-task.js'
+import { runMain, type RunningService, startService, temporaryFolder } from './running-service.js'
 
 const env = { QUEUE_URL: 'memory:' }
 
@@ -152,3 +154,46 @@ describe('the progress bar', () => {
     expect(draw(false)).toBe('')
   })
 })
+
+describe('submit --wait', () => {
+  it('waits on while the worker is restarted: the task was accepted', async () => {
+    const first = await startService({ env: { SHUTDOWN_TIMEOUT: '1' } })
+    const waiting = runMain(['submit', 'until_stopped', '{}', '--id', 'kept', '--wait'], {
+      env: { MCP_WORKER_URL: first.url },
+    })
+    await runningTask(first, 'kept')
+    first.child.kill('SIGTERM')
+    expect(await first.ended).toBe(0)
+    while (!waiting.stderr().includes('kept')) await waiting.next()
+    const second = await startService({ folder: first.folder, env: { API_PORT: String(first.port) } })
+    await second.call('POST', '/tasks/kept/cancel')
+    expect(await waiting.ended).toBe(1)
+    expect(JSON.parse(waiting.stdout())).toMatchObject({ id: 'kept', status: 'cancelled', deliveries: 2 })
+    expect(waiting.stderr()).toBe('no answer at the moment, waiting on for the task kept\n')
+  })
+
+  it('names the accepted task where nobody answers any more', async () => {
+    let printed = ''
+    const waiting = waitForTask(
+      'kept',
+      createApiClient({ MCP_WORKER_URL: 'http://127.0.0.1:1' }),
+      {
+        env: {},
+        isTty: false,
+        columns: () => 80,
+        print: () => undefined,
+        printError: (text) => (printed += text),
+        readInput: async () => '',
+        onInterrupt: () => undefined,
+      },
+      { patienceMs: 0 },
+    )
+    await expect(waiting).rejects.toThrow('nothing answers at http://127.0.0.1:1')
+    expect(printed).toContain('the task kept was accepted, its end is not known: mcp-worker get kept')
+  })
+})
+
+async function runningTask({ call }: RunningService, id: string): Promise<void> {
+  let status: unknown
+  while (status !== 'running') status = (await call('GET', `/tasks/${id}?wait=0.05`)).body.status
+}

@@ -77,6 +77,20 @@ describe('a shutdown', () => {
     expect(await service.ended).toBe(70)
   })
 
+  it('answers a query under way with draining: it is no defect', async () => {
+    const service = await startService({ env: { SHUTDOWN_TIMEOUT: '1', LOG_LEVEL: 'DEBUG' } })
+    await runningTask(service, 'deaf')
+    const asking = service.call('POST', '/queries/until_stopped', {})
+    // one that is answered after it was sent: the first is under way by then
+    await service.call('POST', '/queries/sum', { numbers: [1] })
+    service.child.kill('SIGTERM')
+    const answer = await asking
+    expect(answer).toMatchObject({ status: 503, body: { code: 'draining' } })
+    expect(answer.headers.get('retry-after')).toBe('5')
+    await service.ended
+    expect(service.lines.map((line) => line.event)).not.toContain('api_error')
+  })
+
   it('follows at once, with 74, where the store turns out to be corrupt', async () => {
     const service = await startService()
     // in place: a truncated file that is mapped into memory would end the process before SQLite can look. At its end the log is gone

@@ -14,7 +14,7 @@ const ERRORS = {
   id_conflict: 'Choose another id, or submit the same payload as before to get the first task.',
   idempotency_conflict: 'Choose another key, or submit the same payload as before to get the first task.',
   queue_full: 'Come back after the time named in Retry-After.',
-  draining: 'The worker is shutting down: submit to another one, or again after its restart.',
+  draining: 'The worker is shutting down: ask another one, or this one again after its restart.',
   // store
   store_unavailable: 'Nothing was done. Check that the store can be reached, and try again.',
   outcome_unknown: 'It may have been done: ask with the same id or idempotency key before doing it again.',

@@ -129,8 +129,8 @@ export interface Problem {
   readonly body: z.output<typeof problemSchema>
 }
 
-/** To a caller it does not matter that the queue closes a moment before the server does. */
-const SHUT_DOWN = new WorkerError('draining', 'the worker has shut down', { retryAfterMs: 5_000 })
+/** Why held requests end with the service. To a caller it does not matter that the queue closes a moment before the server does. */
+export const SHUT_DOWN = new WorkerError('draining', 'the worker has shut down', { retryAfterMs: 5_000 })
 
 /** The answer to an error of any kind. What nobody foresaw is `internal`, and says nothing about its cause. */
 export function problemOf(error: unknown): Problem {

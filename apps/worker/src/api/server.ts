@@ -25,7 +25,7 @@ export interface ApiOptions {
   readonly allowedHosts: readonly string[]
   readonly version: string
   readonly log: Logger
-  /** Aborted when the service closes: held answers (`wait`) are given at once. */
+  /** Aborted when the service closes: held answers (`wait`) are given at once, queries under way are answered with its reason. */
   readonly closing: AbortSignal
 }
 
