@@ -7,7 +7,7 @@ import { durationSchema } from './durations.js'
 import { check } from './faults.js'
 import { importFrom } from './import-from.js'
 import { schedulesSchema } from './schedules.js'
-import { scopeSchema } from './scopes.js'
+import { scopeSchema, tokenTextSchema } from './scopes.js'
 
 const DAY_MS = 86_400_000
 const longTime = durationSchema({ minMs: 1_000, maxMs: 3_650 * DAY_MS })
@@ -30,10 +30,7 @@ const tokenSchema = z
       .string()
       .regex(/^[A-Za-z0-9][\w.-]{0,63}$/, { error: 'expected a name of letters, digits, ".", "_", "-"' })
       .describe('Who holds it; the scope of idempotency keys'),
-    token: z
-      .string()
-      .regex(/^[\x21-\x7e]{16,512}$/, { error: 'expected 16 to 512 visible ASCII characters, no spaces' })
-      .optional(),
+    token: tokenTextSchema.optional(),
     tokenEnv: z.string().optional().describe('The environment variable that holds it, in place of `token`'),
     scopes: z.array(scopeSchema).min(1, { error: 'expected at least one scope' }),
   })

@@ -11,7 +11,7 @@ import {
   readEnvironment,
 } from './environment.js'
 import { loadPlugins } from './plugins.js'
-import type { Scope } from './scopes.js'
+import { type Scope, tokenTextSchema } from './scopes.js'
 
 /** A token with what it may do. */
 export interface Token {
@@ -66,8 +66,10 @@ function readTokens(
   config.tokens.forEach((entry, i) => {
     const token = entry.token ?? raw[entry.tokenEnv ?? '']
     const refuse = (message: string) => faults.push({ path: `tokens[${i}]`, message })
-    if (token === undefined || token.length < 16)
-      refuse(`expected at least 16 characters in the variable ${entry.tokenEnv ?? ''}`)
+    if (token === undefined || !tokenTextSchema.safeParse(token).success)
+      refuse(
+        `expected 16 to 512 visible ASCII characters, no spaces, in the variable ${entry.tokenEnv ?? ''}`,
+      )
     else if (tokens.some((one) => one.name === entry.name))
       refuse(`the name ${entry.name} is taken by another token`)
     else if (tokens.some((one) => one.token === token)) refuse('another entry has the same token')

@@ -2,6 +2,7 @@ import type { Fault } from '@mcp-worker/runtime'
 import { z } from 'zod'
 import { MAX_TIMER_MS, durationMs } from './durations.js'
 import { nearest } from './faults.js'
+import { tokenTextSchema } from './scopes.js'
 
 /** What the process was started with: `process.env`, or a test's own. */
 export type RawEnvironment = Readonly<Record<string, string | undefined>>
@@ -105,11 +106,7 @@ export const VARIABLES = {
   }),
   API_PORT: variable({ schema: port, default: '8000', doc: 'Port of the API; `0`: any free one' }),
   API_TOKEN: variable({
-    schema: optional(
-      z
-        .string()
-        .regex(/^[\x21-\x7e]{16,512}$/, { error: 'expected 16 to 512 visible ASCII characters, no spaces' }),
-    ),
+    schema: optional(tokenTextSchema),
     default: null,
     doc: 'A token with every scope, at least 16 characters; `Authorization: Bearer …`',
     secret: true,
@@ -225,9 +222,14 @@ function readVariable(
   if (given === undefined || given === '') return { value: fallback(), fault: null }
   const read = spec.schema.safeParse(given)
   if (read.success) return { value: read.data, fault: null }
-  const shown = spec.secret === true ? `a text of ${given.length} characters` : JSON.stringify(given)
+  const shown = spec.secret === true ? `a text of ${given.length} characters` : withoutPassword(given)
   const message = `${read.error.issues[0]?.message ?? 'not accepted'}; ${shown} was given`
   return { value: fallback(), fault: { path: name, message } }
+}
+
+/** An address may hold one: it has no place in a log. */
+function withoutPassword(given: string): string {
+  return JSON.stringify(given.replaceAll(/\/\/[^/\s]*@/g, '//…@'))
 }
 
 const OURS = /^(WORKER|API|METRICS|TASK|HEALTH|SHUTDOWN|QUEUE|DATA|LOG)_/

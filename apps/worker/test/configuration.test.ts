@@ -146,16 +146,20 @@ describe('tokens', () => {
     ])
   })
 
-  it('that are missing, short, named twice or equal are faults', async () => {
+  it('that are missing, short, spaced, named twice or equal are faults', async () => {
     const text = withTokens(
       entry('a', { token: 'a'.repeat(16) }),
       entry('a', { token: 'b'.repeat(16) }),
       entry('c', { token: 'a'.repeat(16) }),
       entry('d', { tokenEnv: 'NOT_SET' }),
       entry('e', { tokenEnv: 'SHORT' }),
+      // no header could carry it
+      entry('f', { tokenEnv: 'SPACED' }),
     )
-    const faults = await faultsOf(read('c.json', text, { SHORT: 'x' }))
-    expect(faults.map((one) => one.path)).toEqual(['tokens[1]', 'tokens[2]', 'tokens[3]', 'tokens[4]'])
+    const env = { SHORT: 'x', SPACED: 'a token that has spaces in it' }
+    const faults = await faultsOf(read('c.json', text, env))
+    const refused = [1, 2, 3, 4, 5].map((i) => `tokens[${i}]`)
+    expect(faults.map((one) => one.path)).toEqual(refused)
   })
 
   it.each(['0.0.0.0', '::', '192.168.1.5', 'worker.internal'])('are required on %s', async (host) => {

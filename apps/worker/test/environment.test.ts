@@ -93,6 +93,16 @@ describe('the environment', () => {
   })
 
   it.each([
+    ['QUEUE_URL', 'postgres://app:hunter2@db:5432/tasks', 'postgres://…@db:5432/tasks'],
+    ['QUEUE_URL', 'redis://:hunt@er2@db', 'redis://…@db'],
+    ['OLLAMA_URL', 'http://app:hunter2@ollama:11434', 'http://…@ollama:11434'],
+  ])('shows %s without its password', (name, given, shown) => {
+    const [fault] = readEnvironment({ [name]: given }).faults
+    expect(fault?.message).toContain(`"${shown}" was given`)
+    expect(fault?.message).not.toContain('er2')
+  })
+
+  it.each([
     ['debug', 'debug'],
     ['Warning', 'warn'],
     ['CRITICAL', 'error'],

@@ -14,7 +14,7 @@ export const KEEP_INPUT = { reportInput: true } as const
 
 /**
  * What a zod error says, one fault per problem, at most 100. A message says what was expected and what kind of value came, never the
- * value; the words of a schema's own `refine` are taken as they are. Of a union: the option that came closest.
+ * value; words that a schema gives itself (`error`, `refine`) are taken as they are. Of a union: the option that came closest.
  */
 export function describeFaults(error: { readonly issues: readonly Issue[] }, root = ''): Fault[] {
   const faults: Fault[] = []
@@ -73,8 +73,12 @@ function messageOf(issue: Issue): string {
   return came === null ? `expected ${expected}` : `expected ${expected}, got ${came}`
 }
 
+/** How zod begins its own messages. */
+const ZODS_OWN = /^(?:Invalid |Too (?:big|small): |Unrecognized )/
+
 /** Null: the schema's author wrote the message. */
 function expectationOf(issue: Issue): string | null {
+  if (issue.message !== undefined && !ZODS_OWN.test(issue.message)) return null
   switch (issue.code) {
     case 'invalid_type':
       return articleless(issue.expected)
@@ -141,8 +145,13 @@ function formatOf(issue: Extract<Issue, { code: 'invalid_format' }>): string {
 function unionOf(issue: Extract<Issue, { code: 'invalid_union' }>): string {
   const { options } = issue as { readonly options?: readonly unknown[] | undefined }
   if (options !== undefined && options.length > 0) return `one of ${listed(options)}`
-  const expectations = issue.errors.map((errors) => errors.map(expectationOf).join(' and '))
+  const expectations = issue.errors.map((errors) => errors.map(inUnion).join(' and '))
   return expectations.some((text) => text === '') ? 'another value' : expectations.join(' or ')
+}
+
+/** The author's words fit among others where they begin as ours do; empty where not. */
+function inUnion(issue: Issue): string {
+  return expectationOf(issue) ?? /^expected (.*)/s.exec(redact(stripControl(issue.message)))?.[1] ?? ''
 }
 
 /** The kind of value that came; null where it does not help (a bound, a format) or is not known. */

@@ -64,6 +64,22 @@ test.each([
   expect(faultsOf(schema, value)).toEqual(faults)
 })
 
+test.each([
+  [z.string({ error: 'expected a path' }), 1],
+  [z.string().regex(/^a+$/, { error: 'expected a path' }), SECRET],
+  [z.iso.datetime({ error: 'expected a path' }), SECRET],
+  [z.enum(['x'], { error: 'expected a path' }), SECRET],
+  [z.number().max(3, 'expected a path'), 99],
+  [z.union([z.string(), z.number()], { error: 'expected a path' }), null],
+] as const)('takes the words that a schema gives itself (%#)', (schema, value) => {
+  expect(faultsOf(z.object({ a: schema }), { a: value })).toEqual([{ path: 'a', message: 'expected a path' }])
+})
+
+test('takes the words of an option of a union', () => {
+  const schema = z.union([z.string({ error: 'expected a path' }), z.number()])
+  expect(faultsOf(schema, null)).toEqual([{ path: '', message: 'expected a path or number, got null' }])
+})
+
 test('names the fault inside the one option of a union that came closest', () => {
   const schema = z.object({ source: z.union([z.string(), z.object({ url: z.string() })]) })
   expect(faultsOf(schema, { source: { url: 1 } })).toEqual([
