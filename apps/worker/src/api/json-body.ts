@@ -34,25 +34,29 @@ export function parseJson(bytes: Uint8Array): unknown {
   // a payload may use all of its levels below { tasks: [ { payload } ] }
   scanJson(text, MAX_DEPTH + 3)
   try {
-    return JSON.parse(text, SIXTEEN_DIGITS.test(text) ? refuseRounded : undefined)
+    return JSON.parse(text, MAY_BE_CHANGED.test(text) ? refuseChanged : undefined)
   } catch (error) {
     if (isWorkerError(error) || error instanceof ApiError) throw error
     throw new ApiError('bad_json', text === '' ? 'the body is empty, expected JSON' : 'the body is not JSON')
   }
 }
 
-/** Fewer cannot be beyond 2^53; most bodies have none, and need no look at each value. */
-const SIXTEEN_DIGITS = /\d{16}/
+/** With fewer digits, of a number or of its exponent, none is beyond 2^53 or infinite; most bodies need no look at each value. */
+const MAY_BE_CHANGED = /\d{16}|[eE]\+?\d{3}/
 
-/** For JSON.parse: an integer beyond 2^53 would be stored as another one. */
-function refuseRounded(key: string, value: unknown, context?: { readonly source?: string }): unknown {
+/** For JSON.parse: an integer beyond 2^53 would be stored as another one, a number that is too large as null. */
+function refuseChanged(key: string, value: unknown, context?: { readonly source?: string }): unknown {
   const source = context?.source ?? ''
-  if (typeof value !== 'number' || Number.isSafeInteger(value) || !/^-?\d+$/.test(source)) return value
-  if (Number.isFinite(value) && BigInt(source) === BigInt(value)) return value
+  if (typeof value !== 'number' || isKept(value, source)) return value
   throw new ApiError(
     'bad_json',
     `${JSON.stringify(key)} is ${source.slice(0, 40)}, which a JSON number does not keep: it would become ${value}. Send it as a string`,
   )
+}
+
+function isKept(value: number, source: string): boolean {
+  if (!Number.isFinite(value)) return false
+  return Number.isSafeInteger(value) || !/^-?\d+$/.test(source) || BigInt(source) === BigInt(value)
 }
 
 function decode(bytes: Uint8Array): string {
