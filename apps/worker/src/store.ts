@@ -1,5 +1,5 @@
-import { mkdir } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { mkdir, stat } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
 import { WorkerError, memoryQueue, type QueueDriver } from '@mcp-worker/runtime'
 import { firstLine } from './config-file.js'
 import type { Configuration } from './configuration.js'
@@ -15,7 +15,7 @@ export async function createQueue(
   cwd: string,
 ): Promise<QueueDriver> {
   const dataDir = resolve(cwd, environment.DATA_DIR)
-  await mkdir(dataDir, { recursive: true }).catch((cause: unknown) => {
+  await makeFolder(dataDir).catch((cause: unknown) => {
     const message = `${environment.DATA_DIR} cannot be made: ${firstLine(cause)}; expected a folder that this user may write to`
     throw new WorkerError('bad_configuration', message, { cause, faults: [{ path: 'DATA_DIR', message }] })
   })
@@ -23,4 +23,21 @@ export async function createQueue(
   // not imported where it isn't used: node:sqlite is experimental on Node.js 22
   const { sqliteQueue } = await import('@mcp-worker/runtime/sqlite')
   return sqliteQueue({ path: queuePath(dataDir), durability: config.durability })
+}
+
+/** With its parents. `recursive` would try for ever where the parent is there and yet answers ENOENT, as /proc and automounted folders do (Node.js 24). */
+async function makeFolder(folder: string): Promise<void> {
+  if (await isFolder(folder)) return
+  if (dirname(folder) !== folder) await makeFolder(dirname(folder))
+  await mkdir(folder).catch(async (error: unknown) => {
+    // another worker made it meanwhile
+    if (!(await isFolder(folder))) throw error
+  })
+}
+
+function isFolder(path: string): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  )
 }

@@ -126,15 +126,15 @@ describe('a start with faults', () => {
     }
   })
 
-  it('exits with 78 where DATA_DIR cannot be made', async () => {
+  it.each(['file/data', '/proc/none'])('exits with 78 where DATA_DIR cannot be made: %s', async (dataDir) => {
     const cwd = await temporaryFolder()
     await writeFile(join(cwd, 'file'), '')
     const running = runMain(['start'], {
       cwd,
-      env: { API_PORT: '0', METRICS_PORT: '0', DATA_DIR: 'file/data' },
+      env: { API_PORT: '0', METRICS_PORT: '0', DATA_DIR: dataDir },
     })
     expect(await running.ended).toBe(78)
-    expect(running.stderr()).toContain('DATA_DIR: file/data cannot be made')
+    expect(running.stderr()).toContain(`DATA_DIR: ${dataDir} cannot be made`)
   })
 
   it('exits with 78 and the names where two plugins have one type', async () => {
