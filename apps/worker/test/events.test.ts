@@ -57,6 +57,15 @@ describe('GET /tasks/:id/events', () => {
     })
   })
 
+  it('asks proxies not to gather its events', async () => {
+    const { call, url } = await startService()
+    await call('POST', '/tasks', { type: 'greet', payload: {}, id: 'greeted' })
+    const response = await fetch(`${url}/tasks/greeted/events`)
+    expect(response.headers.get('x-accel-buffering')).toBe('no')
+    expect(response.headers.get('cache-control')).toBe('no-store')
+    await response.text()
+  })
+
   it('goes on after the last event that was heard, at another worker too', async () => {
     const { call, url, folder } = await startService()
     await call('POST', '/tasks', { type: 'until_stopped', payload: {}, id: 'long' })

@@ -109,15 +109,18 @@ function send(reply: FastifyReply, answer: ApiAnswer): FastifyReply {
     .code(answer.status)
     .headers(answer.headers ?? {})
     .header('cache-control', 'no-store')
-  // of a HEAD nobody reads the stream, and nothing would end it before its task
-  if (answer.body instanceof EventStream && reply.request.method === 'HEAD')
-    return reply.type('text/event-stream').send('')
-  if (answer.body instanceof EventStream)
-    return reply.type('text/event-stream').send(Readable.from(answer.body.chunks))
+  if (answer.body instanceof EventStream) return sendEvents(reply, answer.body)
   if (answer.status === 204) return reply.send()
   const text = answer.body instanceof RawJson ? answer.body.text : JSON.stringify(answer.body)
   return reply
     .type('application/json; charset=utf-8')
     .serializer((value: unknown) => value as string)
     .send(text)
+}
+
+function sendEvents(reply: FastifyReply, { chunks }: EventStream): FastifyReply {
+  // nginx, and what speaks its language, would gather events until a buffer is full
+  reply.type('text/event-stream').header('x-accel-buffering', 'no')
+  // of a HEAD nobody reads the stream, and nothing would end it before its task
+  return reply.request.method === 'HEAD' ? reply.send('') : reply.send(Readable.from(chunks))
 }
