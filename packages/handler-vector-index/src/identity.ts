@@ -19,7 +19,15 @@ export function contentHash(chunks: readonly (string | null)[], vector: Float32A
   return hash('sha256', Buffer.concat([Buffer.from(texts), toBlob(vector)]))
 }
 
-/** Equal metadata have equal texts. */
+/** Equal metadata have equal texts. Half surrogate pairs become U+FFFD, as in all that is stored. */
 export function metadataText(metadata: Readonly<Record<string, unknown>>): string {
-  return canonicalJson(JSON.stringify(metadata))
+  const json = JSON.stringify(metadata)
+  return canonicalJson(json.includes('\\ud') ? withoutHalfPairs(json) : json)
+}
+
+/** JSON.stringify escapes no surrogates but halves; each escape is read as a whole, so that `\\ud800` after a backslash is none. */
+function withoutHalfPairs(json: string): string {
+  return json.replaceAll(/\\(?:u(d[89a-f][\da-f]{2})|.)/g, (escape: string, half?: string) =>
+    half === undefined ? escape : '\uFFFD',
+  )
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { chunkSchema } from './options.js'
+import { wellFormed } from './well-formed.js'
 
 export const MAX_INLINE_DOCUMENTS = 10_000
 /** Components of a vector. */
@@ -9,14 +10,16 @@ const collection = z
   .string()
   .regex(/^[a-z][a-z0-9_-]{0,62}$/, 'expected a lower-case letter, then at most 62 of a-z 0-9 _ -')
   .default('documents')
-const id = z.string().min(1).max(512)
+// what is stored as UTF-8 comes back without half surrogate pairs: with them an id would name nothing, and a text not match its hash
+const id = z.string().min(1).max(512).overwrite(wellFormed)
+const anyText = z.string().overwrite(wellFormed)
 const metadata = z.record(z.string().max(256), z.unknown())
 const vector = z.array(z.number()).min(1).max(MAX_DIMENSION)
 
 const documentFields = {
   /** Default: the hash of `source_id`, else of the text, else of the vector. */
   id: id.optional(),
-  text: z.string().optional(),
+  text: anyText.optional(),
   /** A ready vector. It is stored at unit length. With a text beside it, the text is kept and not embedded. */
   vector: vector.optional(),
   metadata: metadata.optional(),
@@ -33,7 +36,7 @@ const newDocument = z
   })
 
 /** What `upsert` takes. A plain string is a text. */
-export const documentSchema = z.union([z.string(), newDocument])
+export const documentSchema = z.union([anyText, newDocument])
 
 /** What `update` takes: fields that are left out stay as they are; `metadata` is replaced as a whole. */
 export const documentUpdateSchema = z
@@ -44,11 +47,11 @@ export const documentUpdateSchema = z
 
 export type DocumentInput = z.output<typeof newDocument>
 
-const scalar = z.union([z.string(), z.number(), z.boolean(), z.null()])
+const scalar = z.union([anyText, z.number(), z.boolean(), z.null()])
 
 /** Top-level metadata keys: equal to a value, or to one of several. All keys must match. null also matches a missing key. */
 export const filterSchema = z.record(
-  z.string().min(1).max(256),
+  z.string().min(1).max(256).overwrite(wellFormed),
   z.union([scalar, z.strictObject({ in: z.array(scalar).min(1).max(1000) })]),
 )
 
