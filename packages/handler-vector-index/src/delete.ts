@@ -91,9 +91,15 @@ function targetsOf({
   batch_size,
 }: DeletePayload): readonly RemoveTarget[] {
   if (filter !== undefined) return [{ collection, which: { filter } }]
-  if (ids !== undefined) return slices(ids, batch_size).map((part) => ({ collection, which: { ids: part } }))
+  if (ids !== undefined)
+    return slices(unique(ids), batch_size).map((part) => ({ collection, which: { ids: part } }))
   if (source_ids === undefined) return [{ collection, which: { all: true } }]
-  return slices(source_ids, batch_size).map((part) => ({ collection, which: { sourceIds: part } }))
+  return slices(unique(source_ids), batch_size).map((part) => ({ collection, which: { sourceIds: part } }))
+}
+
+/** A dry run counts each once. */
+function unique(list: readonly string[]): readonly string[] {
+  return [...new Set(list)]
 }
 
 export function slices<T>(list: readonly T[], size: number): readonly (readonly T[])[] {

@@ -13,6 +13,14 @@ async function openFilled() {
   return index
 }
 
+test('a document that is named twice is counted once, in a dry run too', async () => {
+  const index = await openIndex()
+  await index.run({ documents: [{ id: 'a', text: 'text' }] })
+  const twice = { operation: 'delete' as const, ids: ['a', 'a'], batch_size: 1 }
+  expect(await index.run({ ...twice, dry_run: true })).toMatchObject({ deleted: 1 })
+  expect(await index.run(twice)).toMatchObject({ deleted: 1 })
+})
+
 test('ids that are there are deleted, in transactions of batch_size, and others are no fault', async () => {
   const index = await openFilled()
   const ids = [...Array.from({ length: 12 }, (_, i) => `d${i}`), 'none']
