@@ -6,11 +6,12 @@ import {
   openEmbedder,
 } from '@mcp-worker/embedder'
 import { NonRetryableError, RetryableError } from '@mcp-worker/runtime'
+import { orAbort } from './or-abort.js'
 
 /** The embedder as this package uses it: opened at the first text, with the runtime's errors. */
 export interface TextEmbedder {
-  /** Opens it. */
-  describe(): Promise<{ readonly fingerprint: string; readonly dim: number }>
+  /** Opens it. At an abort the opening goes on, for the next who asks. */
+  describe(signal: AbortSignal): Promise<{ readonly fingerprint: string; readonly dim: number }>
   embed(texts: readonly string[], signal: AbortSignal): Promise<readonly Float32Array[]>
   close(): Promise<void>
 }
@@ -29,12 +30,12 @@ export function createLazyEmbedder(
     return opening
   }
   return {
-    async describe() {
-      const { fingerprint } = await opened()
+    async describe(signal) {
+      const { fingerprint } = await orAbort(opened(), signal)
       return { fingerprint: fingerprintText(fingerprint), dim: fingerprint.dimension }
     },
     async embed(texts, signal) {
-      const embedder = await opened()
+      const embedder = await orAbort(opened(), signal)
       return embedder.embed(texts, { signal }).catch((error: unknown) => {
         throw classify(error)
       })

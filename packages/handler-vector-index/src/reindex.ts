@@ -36,7 +36,7 @@ export async function reindexCollection(
   if (payload.dry_run) return resultOf(payload, { ...tally, updated: collection.count }, collection)
   const isSwapped = journal.found?.generation === collection.generation
   if (!isSwapped) {
-    const spec = await specOf(payload, collection, deps)
+    const spec = await specOf(payload, collection, { ...deps, signal: context.signal })
     await buildGeneration(spec, { payload, deps, context, journal, tally, collection })
   }
   await purgeWaste(store, context.signal)
@@ -48,9 +48,9 @@ export async function reindexCollection(
 async function specOf(
   { chunk, embedder: claimed }: ReindexPayload,
   collection: CollectionInfo,
-  { embedder, options }: IndexDeps,
+  { embedder, options, signal }: IndexDeps & Pick<TaskContext, 'signal'>,
 ): Promise<GenerationSpec> {
-  const own = await embedder.describe()
+  const own = await embedder.describe(signal)
   if (claimed !== undefined) mustMatch(claimed, own.fingerprint, "this worker's embedder")
   return {
     collection: collection.name,

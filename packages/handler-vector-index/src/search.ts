@@ -39,7 +39,7 @@ async function searchText(
   collection: string,
   { store, embedder, signal, ask }: TextSearch,
 ): Promise<readonly Hit[]> {
-  const own = await embedder.describe()
+  const own = await embedder.describe(signal)
   mustBeOf(own.fingerprint, await store.describe(collection))
   const [vector] = await embedder.embed([text], signal)
   const hits = await ask(asUnitVector(vector ?? []))

@@ -1,6 +1,7 @@
 import type { EmbedderOptions } from '@mcp-worker/embedder'
 import { defineService } from '@mcp-worker/runtime'
 import type { TextEmbedder } from './lazy-embedder.js'
+import { orAbort } from './or-abort.js'
 
 /** What this package uses of the service `embedder`, which `@mcp-worker/handler-model-cache` provides. */
 export interface EmbedderService {
@@ -35,13 +36,13 @@ export function createSharedEmbedder(
   return (service) => {
     if (service === undefined) return own
     return {
-      async describe() {
+      async describe(signal) {
         const model = await findIn(service)
         if (model === null) {
           note('own')
-          return own.describe()
+          return own.describe(signal)
         }
-        const { fingerprint, dim, loadMs } = await service.describe(model)
+        const { fingerprint, dim, loadMs } = await orAbort(service.describe(model), signal)
         note(loadMs === 0 ? 'warm' : 'loaded')
         return { fingerprint, dim }
       },

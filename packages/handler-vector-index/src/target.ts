@@ -14,19 +14,20 @@ interface Embedders {
   readonly claimed: string | undefined
   /** For texts. It is opened where a document has one to embed. */
   readonly embedder: TextEmbedder
+  readonly signal: AbortSignal
 }
 
 /** null: nothing here has content, and there is no collection. Throws `EMBEDDER_MISMATCH`: vectors of two embedders cannot be compared. */
 export async function chooseTarget(
   documents: readonly PreparedDocument[],
   collection: CollectionInfo | null,
-  { claimed, embedder }: Embedders,
+  { claimed, embedder, signal }: Embedders,
 ): Promise<Target | null> {
   const hasReady = documents.some(({ content }) => content !== null && content.vector !== null)
   const hasTexts = documents.some(({ content }) => content !== null && content.vector === null)
   let target: Target | null = collection
   if (hasTexts) {
-    const own = await embedder.describe()
+    const own = await embedder.describe(signal)
     target ??= { embedder: own.fingerprint, dim: own.dim }
     mustMatch(target.embedder, own.fingerprint, "this worker's embedder")
     if (claimed !== undefined) mustMatch(claimed, own.fingerprint, "this worker's embedder")

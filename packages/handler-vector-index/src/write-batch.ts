@@ -67,7 +67,7 @@ async function writeRound(
 ): Promise<readonly PreparedDocument[]> {
   const { payload, deps, signal, tally } = state.work
   const collection = await deps.store.describe(payload.collection)
-  const embedders = { claimed: payload.embedder, embedder: deps.embedder }
+  const embedders = { claimed: payload.embedder, embedder: deps.embedder, signal }
   const target = await chooseTarget(documents, collection, embedders)
   const plan = await planRound(documents, { collection, target, work: state.work })
   reportFailed(plan.failed, state)

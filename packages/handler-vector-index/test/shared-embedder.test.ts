@@ -33,15 +33,15 @@ function serviceWith(
 test('the service is used where it has an embedder with the same options, and its state is counted', async () => {
   const service = serviceWith('builtin', [40, 0])
   const { embedder, sources } = share(service)
-  expect(await embedder.describe()).toEqual({ fingerprint: 'shared', dim: 2 })
-  await embedder.describe()
+  expect(await embedder.describe(signal)).toEqual({ fingerprint: 'shared', dim: 2 })
+  await embedder.describe(signal)
   expect(await embedder.embed(['a'], signal)).toEqual([vector])
   expect([sources, service.embedded]).toEqual([['loaded', 'warm'], ['builtin: a']])
 })
 
 test('without such an embedder, or without the service, the own one is used', async () => {
   const none = share(serviceWith(null, []))
-  expect(await none.embedder.describe()).toEqual(await none.own.describe())
+  expect(await none.embedder.describe(signal)).toEqual(await none.own.describe(signal))
   expect(none.sources).toEqual(['own'])
   expect(await none.embedder.embed(['a'], signal)).toHaveLength(1)
   const alone = share(undefined)
@@ -58,8 +58,8 @@ test('what the service has is asked once, and again where nobody answered', asyn
     return 'builtin'
   }
   const { embedder } = share({ ...serviceWith('builtin', []), find })
-  await expect(embedder.describe()).rejects.toThrow('not up yet')
-  await embedder.describe()
+  await expect(embedder.describe(signal)).rejects.toThrow('not up yet')
+  await embedder.describe(signal)
   await embedder.embed(['a'], signal)
   expect(asked).toEqual(['find', 'find'])
 })

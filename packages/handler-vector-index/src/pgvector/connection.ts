@@ -1,5 +1,6 @@
 import type { Pool, PoolClient } from 'pg'
 import { importPeer } from '../import-peer.js'
+import { orAbort } from '../or-abort.js'
 import { pause } from '../pause.js'
 import { classifyPostgresError, isConflict, isConnectionLost, isPurged, sqlState } from './errors.js'
 import type { PgvectorStoreOptions } from './options.js'
@@ -172,29 +173,6 @@ async function rolledBack(client: PoolClient): Promise<boolean> {
     return true
   } catch {
     return false
-  }
-}
-
-async function orAbort<T>(
-  work: Promise<T>,
-  signal: AbortSignal | undefined,
-  onLate?: (answer: T) => void,
-): Promise<T> {
-  if (signal === undefined) return work
-  let stopListening: () => void = ignore
-  const aborted = new Promise<never>((_, reject) => {
-    const abort = (): void => reject(signal.reason as Error)
-    signal.addEventListener('abort', abort, { once: true })
-    stopListening = () => signal.removeEventListener('abort', abort)
-    if (signal.aborted) abort()
-  })
-  try {
-    return await Promise.race([work, aborted])
-  } catch (error) {
-    work.then(onLate, () => {})
-    throw error
-  } finally {
-    stopListening()
   }
 }
 

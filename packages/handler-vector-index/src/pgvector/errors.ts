@@ -3,7 +3,8 @@ import { NonRetryableError, RetryableError } from '@mcp-worker/runtime'
 /** SQLSTATE, https://www.postgresql.org/docs/current/errcodes-appendix.html; null: the fault is not the server's word. */
 export function sqlState(error: unknown): string | null {
   if (typeof error !== 'object' || error === null || !('code' in error)) return null
-  return typeof error.code === 'string' && /^[0-9A-Z]{5}$/.test(error.code) ? error.code : null
+  // each has a digit, which names of the system (EPIPE) have not
+  return typeof error.code === 'string' && /^(?=.*\d)[0-9A-Z]{5}$/.test(error.code) ? error.code : null
 }
 
 /** Two transactions met; the loser starts again and nobody hears of it. Unique violations: both made the same row, the second finds it made. */
