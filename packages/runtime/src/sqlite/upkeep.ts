@@ -102,3 +102,5 @@ export function createUpkeep(
     },
   }
 }
+
+export type Upkeep = ReturnType<typeof createUpkeep>
