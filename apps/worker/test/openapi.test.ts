@@ -45,6 +45,7 @@ describe('GET /openapi.json', () => {
       'GET /types',
       'POST /queries/refuse',
       'POST /queries/sum',
+      'POST /queries/until_stopped',
       'POST /queries/{name}',
       'POST /tasks',
       'POST /tasks/batch',
