@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import { pathToFileURL } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { DEFAULT_LIMITS, DEFAULT_RETENTION, type Fault, type Plugin } from '@mcp-worker/runtime'
 import { z } from 'zod'
 import { durationSchema } from './durations.js'
@@ -9,6 +9,7 @@ import { importFrom } from './import-from.js'
 import { schedulesSchema } from './schedules.js'
 import { scopeSchema, tokenTextSchema } from './scopes.js'
 
+const OWN_FOLDER = new URL('.', import.meta.url).href
 const DAY_MS = 86_400_000
 const longTime = durationSchema({ minMs: 1_000, maxMs: 3_650 * DAY_MS })
 const hostSchema = z.enum(['inline', 'thread'], { error: 'expected inline or thread' })
@@ -131,7 +132,7 @@ export async function loadConfigFile(path: string | null, cwd: string): Promise<
   try {
     given = path.endsWith('.json') ? JSON.parse(await readFile(file, 'utf8')) : await importDefault(url)
   } catch (error) {
-    return fault(`${path} cannot be loaded: ${firstLine(error)}`)
+    return fault(`${path} cannot be loaded: ${firstLine(error)}${placeOf(error)}`)
   }
   const read = check(configSchema, given)
   if ('data' in read) return { config: read.data, faults: [], url }
@@ -153,6 +154,17 @@ async function importDefault(url: string): Promise<unknown> {
   if (!('default' in module))
     throw new Error('it has no default export (`export default defineConfig({ … })`)')
   return module['default']
+}
+
+/** Where in a file of the operator's it happened, as far as the stack says. */
+function placeOf(error: unknown): string {
+  const stack = error instanceof Error ? (error.stack ?? '') : ''
+  const places = stack.matchAll(/(file:\/\/\/[^\s)]+?):(\d+)(?::\d+)?(?=[\s)]|$)/g)
+  for (const [, url = '', line] of places) {
+    if (url.startsWith(OWN_FOLDER) || url.includes('/node_modules/')) continue
+    return ` (${fileURLToPath(url)}, line ${line})`
+  }
+  return ''
 }
 
 export function firstLine(error: unknown): string {

@@ -143,7 +143,15 @@ async function compose(
   const closing = new AbortController()
   const allowedHosts = environment.API_ALLOWED_HOSTS
   const metrics = createMetricsServer({ worker, allowedHosts, log })
-  const apiOptions = { worker, tokens, allowedHosts, version: around.version, log, closing: closing.signal }
+  const apiOptions = {
+    worker,
+    runsTasks: environment.WORKER_ROLE !== 'api',
+    tokens,
+    allowedHosts,
+    version: around.version,
+    log,
+    closing: closing.signal,
+  }
   const api = environment.WORKER_ROLE === 'worker' ? null : createApi(apiOptions).app
   const reports = startDebugReports(worker, log, around.resourceUse, environment.HEALTH_CHECK_INTERVAL)
   return {

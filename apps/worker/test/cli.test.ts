@@ -55,6 +55,12 @@ describe('mcp-worker', () => {
     ])
     expect(JSON.parse(later.out)).toMatchObject({ id: 'b', status: 'scheduled', duplicate: false })
     expect(JSON.parse((await cli(url, ['get', 'b'])).out)).toMatchObject({ priority: 5, status: 'scheduled' })
+    const [runAt, expiresAt] = ['2099-01-31T12:00:00.000Z', '2099-01-31T13:00:00.000Z']
+    await cli(url, ['submit', 'greet', '{}', '--id', 'c', '--run-at', runAt, '--expires-at', expiresAt])
+    expect(JSON.parse((await cli(url, ['get', 'c'])).out)).toMatchObject({
+      run_at: runAt,
+      expires_at: expiresAt,
+    })
     const page = JSON.parse((await cli(url, ['list', '--type', 'echo', '--limit', '2'])).out)
     expect(page.tasks).toHaveLength(2)
     expect(JSON.parse((await cli(url, ['cancel', 'b'])).out)).toEqual({ id: 'b', outcome: 'cancelled' })
@@ -63,6 +69,22 @@ describe('mcp-worker', () => {
     expect(types.map((one: { type: string }) => one.type)).toContain('echo')
     expect(queries.map((one: { name: string }) => one.name)).toContain('sum')
     expect((await cli(url, ['query', 'sum', '{"numbers":[1,2]}'])).out).toBe('3\n')
+  })
+
+  it('pauses and resumes a type', async () => {
+    const { url } = await startService({ env })
+    expect((await cli(url, ['pause', 'greet'])).out).toBe('{"type":"greet","paused":true}\n')
+    await cli(url, ['submit', 'greet', '{}', '--id', 'held'])
+    const why = JSON.parse((await cli(url, ['explain', 'held'])).out)
+    expect(why.reasons).toEqual([
+      { code: 'paused', message: expect.stringContaining('mcp-worker resume greet') },
+    ])
+    expect((await cli(url, ['resume', 'greet'])).out).toBe('{"type":"greet","paused":false}\n')
+    expect(JSON.parse((await cli(url, ['get', 'held', '--wait', '20'])).out).status).toBe('succeeded')
+    expect(await cli(url, ['pause', 'gret'])).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('unknown_type'),
+    })
   })
 
   it('ends with 1 where an awaited task failed, and where the service refuses, saying why and what to do', async () => {
@@ -114,6 +136,8 @@ describe('mcp-worker', () => {
       'list',
       'cancel',
       'replay',
+      'pause',
+      'resume',
       'types',
       'query',
       'doctor',

@@ -20,10 +20,14 @@ const echo: TypeInfo = {
 }
 
 function reasons(fields: Partial<Task>, counts: Partial<QueueCounts> = {}, types: TypeInfo[] = [echo]) {
-  const seen = { byType: {}, waiting: [], oldestReadyAt: null, paused: [], suspects: 0, ...counts }
-  return explainTask(madeTask({ readyAt: NOW, ...fields }), { counts: seen, types, now: NOW }).map(
-    ({ code, message }) => [code, message],
-  )
+  return explained(fields, { counts: { ...noCounts, ...counts }, types })
+}
+
+const noCounts = { byType: {}, waiting: [], oldestReadyAt: null, paused: [], suspects: 0 }
+
+function explained(fields: Partial<Task>, seen: Partial<Parameters<typeof explainTask>[1]>) {
+  const all = { counts: noCounts, types: [echo], now: NOW, runsTasks: true, ...seen }
+  return explainTask(madeTask({ readyAt: NOW, ...fields }), all).map(({ code, message }) => [code, message])
 }
 
 describe('the reasons why a task is not running', () => {
@@ -55,7 +59,7 @@ describe('the reasons why a task is not running', () => {
     const later = { readyAt: NOW + 60_000 }
     expect(reasons({ status: 'scheduled', ...later, version: 3 }, { paused: ['echo'] })).toEqual([
       ['scheduled', 'It may not start yet: not before 2026-03-01T12:01:00.000Z'],
-      ['paused', 'Its type is paused: POST /types/echo/resume lets it go on'],
+      ['paused', 'Its type is paused: mcp-worker resume echo (POST /types/echo/resume) lets it go on'],
       [
         'unknown_version',
         'This worker cannot run its version of the payload: 3; @test/plugin here knows 1, 2',
@@ -83,6 +87,17 @@ describe('the reasons why a task is not running', () => {
     ])
     const [[, message] = []] = reasons({}, { byType, suspects: 2 })
     expect(message).toContain('2 that a worker died under run alone')
+  })
+
+  it('of one that could run, told by a worker that only accepts: that others must be up', () => {
+    const [[code, message] = []] = explained({}, { runsTasks: false })
+    expect(code).toBe('waiting')
+    expect(message).toContain('this worker only accepts (WORKER_ROLE api), others run tasks')
+    expect(message).toContain('at the moment none runs any: is one up?')
+    const counts = { ...noCounts, byType: { echo: { queued: 3, running: 1 } } }
+    const [[, busy] = []] = explained({}, { runsTasks: false, counts })
+    expect(busy).toContain('this worker only accepts')
+    expect(busy).not.toContain('is one up?')
   })
 })
 

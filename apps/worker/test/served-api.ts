@@ -18,6 +18,7 @@ export async function serveApi(watch: (worker: Worker) => Partial<Worker> = () =
   const closing = new AbortController()
   const { app } = createApi({
     worker: { ...worker, ...watch(worker) },
+    runsTasks: true,
     tokens: [],
     allowedHosts: [],
     version: '1',

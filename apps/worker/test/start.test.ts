@@ -79,6 +79,8 @@ describe('a start', () => {
     const api = await startService({ folder, env: { WORKER_ROLE: 'api' } })
     const { body } = await api.call('POST', '/tasks', { type: 'greet', payload: {} })
     expect((await api.call('GET', `/tasks/${body.id}?wait=0.3`)).body.status).toBe('queued')
+    const { reasons } = (await api.call('GET', `/tasks/${body.id}/explain`)).body
+    expect(reasons[0].message).toContain('at the moment none runs any: is one up?')
     const worker = runMain(['start'], {
       cwd: folder,
       env: {
@@ -114,6 +116,21 @@ describe('a start with faults', () => {
     expect(running.stderr()).toContain('c.json: limts: unknown key, did you mean "limits"?')
     expect(running.stderr()).toContain('API_HOST: 0.0.0.0 can be reached from other machines')
     expect(running.stdout()).toBe('')
+  })
+
+  it.each([
+    ['does not parse', 'export default {\n  plugins: [ }\n'],
+    ['throws', 'const port: number = 1\nmissing(port)\nexport default {}\n'],
+    ['imports what throws', 'import "./other.ts"\nexport default {}\n'],
+  ])('names the line where the configuration file %s', async (_what, text) => {
+    const cwd = await temporaryFolder()
+    await writeFile(join(cwd, 'c.ts'), text)
+    await writeFile(join(cwd, 'other.ts'), '\nthrow new Error("not today")\n')
+    const running = runMain(['start'], { cwd, env: { WORKER_CONFIG: 'c.ts', QUEUE_URL: 'memory:' } })
+    expect(await running.ended).toBe(78)
+    const file = text.includes('other') ? 'other.ts' : 'c.ts'
+    expect(running.stderr()).toMatch(/WORKER_CONFIG: c\.ts cannot be loaded: /)
+    expect(running.stderr()).toContain(`/${file}, line 2)`)
   })
 
   it('exits with 78 and the variable where a port is in use', async () => {

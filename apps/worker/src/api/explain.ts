@@ -30,7 +30,7 @@ const reasonSchema = z.object({
 type Reason = z.output<typeof reasonSchema>
 
 /** `GET /tasks/{id}/explain`: why is it not running, and what would change that? */
-export function explainRoute(worker: Worker): Route {
+export function explainRoute(worker: Worker, runsTasks: boolean): Route {
   return route({
     method: 'GET',
     path: '/tasks/{id}/explain',
@@ -49,7 +49,7 @@ export function explainRoute(worker: Worker): Route {
       requireScope(principal, 'read')
       const [task, counts, types] = await Promise.all([worker.get(id), worker.counts(), worker.types()])
       if (task === null) throw new WorkerError('not_found', `there is no task ${id}`)
-      const reasons = explainTask(task, { counts, types, now: Date.now() })
+      const reasons = explainTask(task, { counts, types, runsTasks, now: Date.now() })
       return { status: 200, body: { id, status: task.status, reasons } }
     },
   })
@@ -59,6 +59,8 @@ interface Seen {
   readonly counts: QueueCounts
   readonly types: readonly TypeInfo[]
   readonly now: number
+  /** Whether the worker that is asked runs tasks itself. */
+  readonly runsTasks: boolean
 }
 
 export function explainTask(task: Task, seen: Seen): Reason[] {
@@ -69,7 +71,7 @@ export function explainTask(task: Task, seen: Seen): Reason[] {
     return task.cancelRequested ? [running, reason('cancel_requested')] : [running]
   }
   const held = [...timeReasons(task, seen.now), ...typeReasons(task, seen)]
-  return held.length > 0 ? held : [waitingReason(task, seen.counts)]
+  return held.length > 0 ? held : [waitingReason(task, seen)]
 }
 
 function reason(code: Reason['code'], detail?: string): Reason {
@@ -93,7 +95,8 @@ function timeReasons({ status, readyAt, attempts, maxAttempts, error }: Task, no
 function typeReasons({ type, version }: Task, { counts, types }: Seen): Reason[] {
   const known = types.find((each) => each.type === type)
   const reasons: Reason[] = []
-  if (counts.paused.includes(type)) reasons.push(reason('paused', `POST /types/${type}/resume lets it go on`))
+  if (counts.paused.includes(type))
+    reasons.push(reason('paused', `mcp-worker resume ${type} (POST /types/${type}/resume) lets it go on`))
   if (known === undefined) reasons.push(reason('unknown_type', `${type}; another worker may have it`))
   else if (!known.versions.includes(version)) {
     const knows = known.versions.join(', ')
@@ -103,11 +106,18 @@ function typeReasons({ type, version }: Task, { counts, types }: Seen): Reason[]
 }
 
 /** How many exactly are before it only the store could say; that so many wait at all says whether workers are too few. */
-function waitingReason({ priority }: Task, { byType, suspects }: QueueCounts): Reason {
+function waitingReason({ priority }: Task, { counts: { byType, suspects }, runsTasks }: Seen): Reason {
   const others = Object.values(byType).reduce((sum, { queued = 0 }) => sum + queued, 0) - 1
   const alone = suspects > 0 ? `; ${suspects} that a worker died under run alone, one after the other` : ''
   return reason(
     'waiting',
-    `behind ${Math.max(0, others)} others at most, its priority is ${priority}${alone}`,
+    `behind ${Math.max(0, others)} others at most, its priority is ${priority}${alone}${runsTasks ? '' : needsOther(byType)}`,
   )
+}
+
+/** Nobody registers who runs tasks; that none of them has one in hand says that maybe nobody does. */
+function needsOther(byType: QueueCounts['byType']): string {
+  const isIdle = Object.values(byType).every(({ running = 0 }) => running === 0)
+  const doubt = isIdle ? ', and at the moment none runs any: is one up?' : ''
+  return `; this worker only accepts (WORKER_ROLE api), others run tasks${doubt}`
 }

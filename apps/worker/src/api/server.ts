@@ -21,6 +21,8 @@ declare module 'fastify' {
 
 export interface ApiOptions {
   readonly worker: Worker
+  /** False: it only accepts them (WORKER_ROLE api). */
+  readonly runsTasks: boolean
   readonly tokens: readonly Token[]
   readonly allowedHosts: readonly string[]
   readonly version: string
@@ -39,7 +41,8 @@ export function createApi(options: ApiOptions): Api {
   const { worker, log } = options
   const app = createHttpServer(log)
   guard(app, options)
-  const about = [taskRoutes, typeRoutes, scheduleRoutes, queryRoutes].flatMap((routes) => routes(worker))
+  const others = [typeRoutes, scheduleRoutes, queryRoutes].flatMap((routes) => routes(worker))
+  const about = [...taskRoutes(worker, options.runsTasks), ...others]
   const routes = [...about, openApiRoute(worker, options.version, about)]
   for (const one of routes) register(app, one, options)
   app.addHook('onResponse', (request, reply, done) => {

@@ -36,14 +36,15 @@ const numeric = (schema: z.ZodNumber) =>
     .transform(Number)
     .pipe(schema)
 
-export function taskRoutes(worker: Worker): readonly Route[] {
+/** `runsTasks`: whether this worker does so itself, or only accepts them. */
+export function taskRoutes(worker: Worker, runsTasks: boolean): readonly Route[] {
   return [
     submit(worker),
     submitBatch(worker),
     list(worker),
     get(worker),
     eventsRoute(worker),
-    explainRoute(worker),
+    explainRoute(worker, runsTasks),
     cancel(worker),
     replay(worker),
     ...bulkRoutes(worker),

@@ -7,6 +7,7 @@ import { addDoctor } from './doctor.js'
 import { addGet } from './get.js'
 import { UsageError } from './json-argument.js'
 import { addList } from './list.js'
+import { addPause } from './pause.js'
 import { addQuery } from './query.js'
 import { addRestore } from './restore.js'
 import { addSchedules } from './schedules.js'
@@ -53,7 +54,7 @@ function createProgram(context: CommandContext): Command {
       '\ndoctor, backup and restore look at the configuration and DATA_DIR themselves, as start does.' +
         '\nAll others talk to the API at MCP_WORKER_URL (http://127.0.0.1:8000), with API_TOKEN if set.',
     )
-  const talking = [addSubmit, addGet, addList, addSteer, addTypes, addSchedules, addQuery]
+  const talking = [addSubmit, addGet, addList, addSteer, addPause, addTypes, addSchedules, addQuery]
   for (const add of [addStart, ...talking, addDoctor, addBackup, addRestore]) add(program, context)
   return program
 }

@@ -11,6 +11,8 @@ interface SubmitFlags {
   readonly key?: string
   readonly priority?: string
   readonly delay?: string
+  readonly runAt?: string
+  readonly expiresAt?: string
   readonly timeout?: string
   readonly maxAttempts?: string
   readonly payloadVersion?: string
@@ -25,6 +27,8 @@ export function addSubmit(program: Command, { api, terminal, end }: CommandConte
     .option('--key <key>', 'idempotency key')
     .option('--priority <points>', '-100 … 100; one point is worth a minute of waiting')
     .option('--delay <duration>', 'not before: seconds, or "10m"')
+    .option('--run-at <time>', 'not before: as 2026-01-31T12:00:00Z')
+    .option('--expires-at <time>', 'not started by then, it fails with `expired`')
     .option('--timeout <duration>', 'limit of one delivery')
     .option('--max-attempts <n>', 'attempts that may fail')
     .option('--payload-version <n>', "version of the payload's schema")
@@ -50,6 +54,8 @@ function submitBody(type: string, payload: string, flags: SubmitFlags): string {
     id: flags.id,
     priority: numberOf(flags.priority),
     delay: flags.delay,
+    run_at: flags.runAt,
+    expires_at: flags.expiresAt,
     timeout: flags.timeout,
     max_attempts: numberOf(flags.maxAttempts),
     version: numberOf(flags.payloadVersion),

@@ -71,7 +71,7 @@ function aboutTasks(state: QueueState, workers: number, { configuration }: Patie
     ),
   )
   for (const type of state.paused) {
-    findings.push(warning('tasks', `${type} is paused`, `Resume it: POST /types/${type}/resume`))
+    findings.push(warning('tasks', `${type} is paused`, `Resume it: mcp-worker resume ${type}`))
   }
   const waitedMs = state.oldestReadyAt === null ? 0 : Date.now() - state.oldestReadyAt
   if (waitedMs > LONG_WAIT_MS) {
