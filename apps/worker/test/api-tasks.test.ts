@@ -274,6 +274,7 @@ describe('steering', () => {
     })
     expect((await call('GET', '/queries')).body.queries.map((one: { name: string }) => one.name)).toEqual([
       'sum',
+      'until_stopped',
       'refuse',
     ])
   })
