@@ -15,6 +15,7 @@ import type { CacheObserver } from './observer.js'
 import type { ChosenEvictions } from './eviction-choice.js'
 import type { Room } from './room.js'
 import { sizeUp } from './size-up.js'
+import { warmUp } from './warm-up.js'
 
 export interface BringInAround {
   readonly clock: CacheClock
@@ -117,15 +118,13 @@ async function bringInOnce(
   adopt(entry, loaded, attempt, around.letGo)
   signal.throwIfAborted()
   await keepWithinLimit(entry, around)
-  if (wish.warmup !== null) {
-    entry.warmth = await loaded.warmup({ ...wish.warmup, signal })
-    observer.warmed(entry.engine.name, entry.warmth.firstMs)
-  }
+  entry.warmth = await warmUp(entry, loaded, wish, signal)
+  if (entry.warmth !== null) observer.warmed(entry.engine.name, entry.warmth.firstMs)
   // somebody who joined meanwhile may want it for another time
   const wantedMs = endpointKeepAlive(entry)
   if (wantedMs !== keepAliveMs) await loaded.keepFor?.(wantedMs, signal)
   signal.throwIfAborted()
-  entry.wish = wish
+  entry.wish = [...entry.waiters][0]?.wish ?? wish
   becomeReady(entry, clock.now() - startedAt, around)
   return null
 }

@@ -1,5 +1,6 @@
 import { isModelError, ModelError } from './errors.js'
 import type { Attempt, ModelEntry, ModelWish, Waiter } from './model-entry.js'
+import { refuseSome } from './refuse-some.js'
 
 /**
  * Finds missing and broken models, and settles what the load will take: as it measured the last time, else as the wish says, else the engine's estimate. Who
@@ -75,19 +76,4 @@ export function mismatch({ model }: ModelWish, got: string): ModelError {
 function isMeasured({ measuredOf, digest }: ModelEntry, { estimatedBytes }: Attempt): boolean {
   if (measuredOf === null || measuredOf.digest !== digest) return false
   return digest !== null || measuredOf.estimatedBytes === estimatedBytes
-}
-
-/** False, and nobody is refused, where that would be everybody: then the attempt fails as a whole. */
-function refuseSome(
-  { waiters }: ModelEntry,
-  isOne: (waiter: Waiter) => boolean,
-  errorFor: (waiter: Waiter) => ModelError,
-): boolean {
-  const refused = [...waiters].filter(isOne)
-  if (refused.length === waiters.size) return false
-  for (const waiter of refused) {
-    waiters.delete(waiter)
-    waiter.reject(errorFor(waiter))
-  }
-  return true
 }

@@ -155,6 +155,29 @@ test('who comes with a digest while the model waits for room checks it before it
   using.end()
 })
 
+test('who gives the warmup inputs that do not fit the model fails alone: it is warmed as the next one wishes', async () => {
+  const { preload, test: engine, stateOf } = openCache(MODELS)
+  const warmup = { runs: 1, maxMs: 1000 }
+  const asked = [
+    preload('a', { warmup: { ...warmup, inputs: { no: 'such input' } } }),
+    preload('a', { warmup }),
+    preload('a', { warmup: { ...warmup, inputs: { no: 'such input' } } }),
+  ]
+  await settled()
+  engine.loads.of('a').resolve({})
+  await settled()
+  engine.warmups.of('a').reject(new ModelError('MODEL_UNSUPPORTED', 'expected no inputs, got some'))
+  await settled()
+  expect(stateOf('a')).toBe('warming')
+  engine.warmups.of('a').resolve({ firstMs: 2, p50Ms: 1, runs: 1 })
+  const ends = await Promise.allSettled(asked)
+  expect(ends).toMatchObject([
+    { reason: { code: 'MODEL_UNSUPPORTED' } },
+    { value: { how: 'loaded' } },
+    { reason: { code: 'MODEL_UNSUPPORTED' } },
+  ])
+})
+
 test('who claims more memory than there is fails alone', async () => {
   const harness = openCache(MODELS)
   const asked = [harness.preload('c', { memoryBytes: 1000 }), harness.preload('c')]
