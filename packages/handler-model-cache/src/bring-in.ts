@@ -14,7 +14,7 @@ import {
 import type { CacheObserver } from './observer.js'
 import type { ChosenEvictions } from './eviction-choice.js'
 import type { Room } from './room.js'
-import { sizeUp } from './size-up.js'
+import { digestAsked, sizeUp } from './size-up.js'
 import { warmUp } from './warm-up.js'
 
 export interface BringInAround {
@@ -136,7 +136,11 @@ async function loadOrMakeRoom(
   attempt: Attempt,
   around: BringInAround,
 ): Promise<LoadedModel> {
-  const load = () => entry.engine.load(wish.model, loadOptions(entry, attempt, around.clock))
+  const load = () => {
+    // who came while it waited for room has checked its digest, and the file may have changed since
+    const model = { ...wish.model, digest: digestAsked(entry) }
+    return entry.engine.load(model, loadOptions(entry, attempt, around.clock))
+  }
   try {
     return await load()
   } catch (error) {

@@ -88,6 +88,11 @@ export interface LoadedModel {
    */
   onGone(callback: (reason: Error) => void): void
   /**
+   * Whether the content that `estimate` would check now is the one that was loaded; false also where that cannot be said. Absent for engines whose estimates
+   * always say the digest, and for content that does not change.
+   */
+  isCurrent?(): Promise<boolean>
+  /**
    * Of models on a shared endpoint: tells it how long the model is wanted after its last use from now on (as `keepAliveMs` of `load`), and starts that
    * time anew; later runs say the same. MODEL_GONE where the endpoint does not hold the model any more: it is not loaded for this.
    */

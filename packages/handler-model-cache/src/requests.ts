@@ -77,6 +77,8 @@ async function checkDigest(entry: ModelEntry, wish: ModelWish, signal: AbortSign
   if (entry.digest !== null) throw mismatch(wish, `${entry.digest} in memory`)
   const { attempt, loaded } = entry
   await entry.engine.estimate(wish.model, signal)
+  // the file has the digest; what was loaded from it before may be another
+  if (loaded?.isCurrent && !(await loaded.isCurrent())) throw mismatch(wish, 'an earlier content in memory')
   if (entry.attempt === attempt && entry.loaded === loaded) entry.digest = wish.model.digest
 }
 

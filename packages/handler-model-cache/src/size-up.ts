@@ -5,14 +5,14 @@ import { refuseSome } from './refuse-some.js'
 /**
  * Finds missing and broken models, and settles what the load will take: as it measured the last time, else as the wish says, else the engine's estimate. Who
  * waits is held to its own word: who asks for another content than there is, or for more memory than there is, is told so, and the others go on. Answers
- * the wish to load by, with the digest that somebody asked for.
+ * the wish to load by.
  */
 export async function sizeUp(
   entry: ModelEntry,
   attempt: Attempt,
   first: ModelWish,
 ): Promise<{ readonly wish: ModelWish; readonly bytes: number }> {
-  const asked = await findContent(entry, attempt)
+  await findContent(entry, attempt)
   const { limit, pool } = entry.ledger
   const measured = isMeasured(entry, attempt) ? entry.measuredBytes : null
   const tooLarge = (bytes: number) =>
@@ -31,19 +31,18 @@ export async function sizeUp(
   entry.estimatedBytes = lead.memoryBytes ?? attempt.estimatedBytes ?? 0
   const bytes = measured ?? entry.estimatedBytes
   if (!fits(bytes)) throw tooLarge(bytes)
-  return { wish: { ...lead, model: { ...lead.model, digest: asked } }, bytes }
+  return { wish: lead, bytes }
 }
 
-/** Answers the digest that was asked for and that the content has; null: nobody asked. */
-async function findContent(entry: ModelEntry, attempt: Attempt): Promise<string | null> {
+async function findContent(entry: ModelEntry, attempt: Attempt): Promise<void> {
   for (;;) {
-    const asked = digestsAsked(entry)[0] ?? null
+    const asked = digestAsked(entry)
     try {
       const model = { ...entry.model, digest: asked }
       const estimate = await entry.engine.estimate(model, attempt.controller.signal)
       const digest = asked ?? estimate.digest
       // somebody came meanwhile who asks for one, and nobody knows which it is
-      if (digest === null && digestsAsked(entry).length > 0) continue
+      if (digest === null && digestAsked(entry) !== null) continue
       refuseSome(
         entry,
         ({ wish }) => isOther(wish.model.digest, digest),
@@ -51,7 +50,7 @@ async function findContent(entry: ModelEntry, attempt: Attempt): Promise<string 
       )
       Object.assign(attempt, { isSized: true, estimatedBytes: estimate.bytes })
       entry.digest = digest
-      return asked
+      return
     } catch (error) {
       const isHis = asked !== null && isModelError(error) && error.code === 'DIGEST_MISMATCH'
       const isOne = ({ wish }: Waiter) => wish.model.digest === asked
@@ -60,8 +59,9 @@ async function findContent(entry: ModelEntry, attempt: Attempt): Promise<string 
   }
 }
 
-function digestsAsked({ waiters }: ModelEntry): readonly string[] {
-  return [...waiters].flatMap(({ wish }) => wish.model.digest ?? [])
+/** By one of those who wait; null: by nobody. Once the content is settled they all ask for the same. */
+export function digestAsked({ waiters }: ModelEntry): string | null {
+  return [...waiters].find(({ wish }) => wish.model.digest !== null)?.wish.model.digest ?? null
 }
 
 function isOther(asked: string | null, digest: string | null): boolean {

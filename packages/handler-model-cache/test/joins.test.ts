@@ -178,6 +178,51 @@ test('who gives the warmup inputs that do not fit the model fails alone: it is w
   ])
 })
 
+test('a digest that the file has by now is no digest of what was loaded from it before', async () => {
+  const harness = openCache(MODELS)
+  const state = { isCurrent: true }
+  const { load } = harness.test.engine
+  harness.test.engine.load = async (...args) => ({
+    ...(await load(...args)),
+    isCurrent: async () => state.isCurrent,
+  })
+  checkContent(harness)
+  const loaded = harness.preload('c')
+  for (let turn = 0; turn < 3; turn += 1) await settled()
+  harness.test.loads.of('c').resolve({})
+  await loaded
+  state.isCurrent = false
+  const asked = harness.preload('c', withDigest(DIGEST('1')))
+  await expect(asked).rejects.toMatchObject({ code: 'DIGEST_MISMATCH' })
+  await expect(harness.preload('c')).resolves.toMatchObject({ how: 'hit' })
+  state.isCurrent = true
+  await expect(harness.preload('c', withDigest(DIGEST('1')))).resolves.toMatchObject({ how: 'hit' })
+})
+
+test('a digest that somebody asked for while the model waited for room is checked by the load', async () => {
+  const harness = openCache(MODELS)
+  await harness.loadAll('a')
+  const using = await harness.use('a')
+  checkContent(harness)
+  const loads: (string | null)[] = []
+  const { load } = harness.test.engine
+  harness.test.engine.load = (model, options) => {
+    loads.push(model.digest)
+    return load(model, options)
+  }
+  const asked = [harness.preload('c', { memoryBytes: 60 })]
+  for (let turn = 0; turn < 4; turn += 1) await settled()
+  asked.push(harness.preload('c', withDigest(DIGEST('1'))))
+  for (let turn = 0; turn < 4; turn += 1) await settled()
+  using.end()
+  await settled()
+  harness.test.unloads.of('a').resolve()
+  await settled()
+  harness.test.loads.of('c').resolve({})
+  await Promise.all(asked)
+  expect(loads).toEqual([DIGEST('1')])
+})
+
 test('who claims more memory than there is fails alone', async () => {
   const harness = openCache(MODELS)
   const asked = [harness.preload('c', { memoryBytes: 1000 }), harness.preload('c')]

@@ -49,6 +49,13 @@ test('runs a real model with zeros of its own making, open dimensions included',
   expect((await loaded.warmup({ ...oneRun, runs: 5 })).runs).toBe(5)
 })
 
+test('says whether its file is still the one that was loaded', async () => {
+  const { root, loaded } = await openReal()
+  expect(await loaded.isCurrent?.()).toBe(true)
+  await cp(join(root, 'other.onnx'), join(root, 'small.onnx'))
+  expect(await loaded.isCurrent?.()).toBe(false)
+})
+
 test('runs a real model with the inputs that are given', async () => {
   const { loaded } = await openReal()
   const samples = Array.from({ length: 1536 }, (_, index) => Math.sin(index / 10))

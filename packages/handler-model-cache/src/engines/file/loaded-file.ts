@@ -3,7 +3,7 @@ import { isModelError, ModelError } from '../../errors.js'
 import { createGoneSignal } from '../gone-signal.js'
 import type { ModelFile } from '../model-root.js'
 import type { FileReader } from '../reader/reader.js'
-import { watchFile } from '../reader/watch-file.js'
+import { currentIdentity, watchFile } from '../reader/watch-file.js'
 import { timeRuns } from '../warmup-times.js'
 import { dropFromPageCache } from './page-cache.js'
 
@@ -71,6 +71,10 @@ export function createLoadedFile(
       onEnd()
     },
     onGone: (callback) => gone.onGone(callback),
+    async isCurrent() {
+      const now = await Promise.all(parts.map(({ file }) => currentIdentity(file.path)))
+      return parts.every(({ identity }, i) => now[i] === identity)
+    },
   }
 }
 

@@ -55,13 +55,15 @@ export function createOnnxEngine({ root, threads, providers }: OnnxEngineOptions
       await host.call('prepare', null, { signal })
       const input = { path, threads, providers }
       const loaded = await withProgress(host.pid, bytes, options, () => host.call('load', input, { signal }))
-      if ((await currentIdentity(path)) !== identity) {
+      const isCurrent = async () => (await currentIdentity(path)) === identity
+      if (!(await isCurrent())) {
         throw new ModelError(
           'LOAD_FAILED',
           `expected ${model.modelId} to stay as it is while it is loaded, it changed`,
         )
       }
-      return createLoadedOnnx(host, loaded.bytes, () => hosts.delete(host))
+      const handle = createLoadedOnnx(host, loaded.bytes, () => hosts.delete(host))
+      return { ...handle, isCurrent }
     } catch (error) {
       await host.end()
       hosts.delete(host)
