@@ -3,6 +3,9 @@ import { z } from 'zod'
 /** The longest that a timer of Node takes; it would fire at once on more. */
 const maxTimerMs = 2_147_483_647
 
+/** Node's fetch gives up by itself after 300 s without the start of an answer. */
+const maxRequestMs = 300_000
+
 const builtinOptions = z.strictObject({
   engine: z
     .literal('builtin')
@@ -60,9 +63,9 @@ const openAiOptions = z.strictObject({
   requestTimeoutMs: z
     .int()
     .min(1)
-    .max(maxTimerMs)
+    .max(maxRequestMs)
     .default(60_000)
-    .describe('For one try, from its start to the end of the answer.'),
+    .describe('For one try, from its start to the end of the answer; at most 300000.'),
 })
 
 /** The options of `openEmbedder`: the type, the default and the meaning of each. */

@@ -59,6 +59,18 @@ describe('openEmbedder', () => {
     const bad = [{ modle: 'x' }, { baseUrl: 'http://me:secret@127.0.0.1/v1' }, { sendDimension: true }]
     for (const extra of bad) expect(embedderOptions.safeParse({ ...good, ...extra }).success).toBe(false)
   })
+
+  it.each([
+    // fetch gives up by itself after that
+    [{ requestTimeoutMs: 300_000 }, true],
+    [{ requestTimeoutMs: 300_001 }, false],
+    // a timer of Node would fire at once
+    [{ maxRetryWaitMs: 2 ** 31 - 1 }, true],
+    [{ maxRetryWaitMs: 2 ** 31 }, false],
+  ])('takes no time that would not be kept: %j', (times, isTaken) => {
+    const options = { engine: 'openai', baseUrl: 'http://127.0.0.1/v1', model: 'm', ...times }
+    expect(embedderOptions.safeParse(options).success).toBe(isTaken)
+  })
 })
 
 describe('the fingerprint as text', () => {
