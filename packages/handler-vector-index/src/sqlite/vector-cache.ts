@@ -42,7 +42,7 @@ export function createVectorCache(db: DatabaseSync, maxBytes: number): VectorCac
       if (bytesOf(state.chunks, state.dim) > maxBytes) return null
       const usable = old !== undefined && old.state.generation === state.generation
       const matrix = usable ? old : emptyMatrix(state)
-      if (!usable || matrix.state.revision !== state.revision) refresh(db, matrix, state)
+      if (!usable || matrix.state.revision !== state.revision) refresh(db, matrix, { state, maxBytes })
       kept.set(state.collection, matrix)
       evict(kept, state.collection, maxBytes)
       return matrix
@@ -65,9 +65,14 @@ function emptyMatrix(state: CollectionState): Kept {
   }
 }
 
-function refresh(db: DatabaseSync, matrix: Kept, state: CollectionState): void {
+interface Refresh {
+  readonly state: CollectionState
+  readonly maxBytes: number
+}
+
+function refresh(db: DatabaseSync, matrix: Kept, { state, maxBytes }: Refresh): void {
   if (matrix.rows > 0 && matrix.state.removals !== state.removals) dropRemoved(db, matrix, state)
-  reserve(matrix, state)
+  reserve(matrix, state, maxBytes)
   const last = matrix.documents[matrix.rows - 1] ?? -1
   const added = db.prepare(
     `SELECT key, document, vector FROM chunks WHERE generation = ? AND document > ? ORDER BY document, ordinal`,
@@ -114,10 +119,11 @@ function dropRemoved(db: DatabaseSync, matrix: Kept, { generation, dim }: Collec
   matrix.rows = to
 }
 
-/** Makes room for all chunks of the collection, and half as many again where it has to grow. */
-function reserve(matrix: Kept, { chunks, dim }: CollectionState): void {
+/** Makes room for all chunks of the collection, and half as many again where it has to grow, as far as that is allowed. */
+function reserve(matrix: Kept, { chunks, dim }: CollectionState, maxBytes: number): void {
   if (matrix.chunks.length >= chunks) return
-  const rows = matrix.rows === 0 ? chunks : Math.ceil(chunks * 1.5)
+  const most = Math.floor(maxBytes / bytesOf(1, dim))
+  const rows = matrix.rows === 0 ? chunks : Math.max(chunks, Math.min(most, Math.ceil(chunks * 1.5)))
   matrix.vectors = grow(new Float32Array(rows * dim), matrix.vectors)
   matrix.chunks = grow(new Float64Array(rows), matrix.chunks)
   matrix.documents = grow(new Float64Array(rows), matrix.documents)
