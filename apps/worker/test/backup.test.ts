@@ -147,7 +147,7 @@ describe('backup and restore', () => {
     expect(refused).toMatchObject({ code: 1, err: expect.stringContaining('is the queue itself') })
   })
 
-  it('a file that is not there, or a queue in memory, ends with 64 and says what is expected', async () => {
+  it('a file or folder that is not there, or a queue in memory, ends with 64 and says what is expected', async () => {
     const folder = await temporaryFolder()
     expect(await cli(folder, 'backup', 'x.db')).toMatchObject({
       code: 64,
@@ -157,6 +157,14 @@ describe('backup and restore', () => {
       code: 64,
       err: expect.stringContaining('a backup'),
     })
+    const service = await startService()
+    for (const [to, expected] of [
+      [join(folder, 'none', 'x.db'), 'there is no folder'],
+      [folder, 'is a folder: expected the name of a file'],
+    ] as const) {
+      const refused = await cli(dataOf(service), 'backup', to, '--force')
+      expect(refused).toMatchObject({ code: 64, err: expect.stringContaining(expected) })
+    }
     const running = runMain(['backup', 'x.db'], { env: { QUEUE_URL: 'memory:' } })
     expect(await running.ended).toBe(64)
     expect(running.stderr()).toContain('its tasks are in no file')

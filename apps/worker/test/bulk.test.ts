@@ -53,6 +53,16 @@ describe('POST /tasks/cancel', () => {
     expect((await worker.get('two'))?.status).toBe('cancelled')
   })
 
+  it('takes each task once, also one that is met in two statuses', async () => {
+    // as if it had gone on between the two looks
+    const { worker, url } = await serveApi((real) => ({
+      list: (filter) => real.list({ ...filter, status: 'scheduled' }),
+    }))
+    await worker.submitMany([{ type: 'health_check', payload: {}, id: 'moves', delay: '1h' }])
+    const { body } = await request(`${url}/tasks/cancel`, 'POST', { status: ['scheduled', 'queued'] })
+    expect(body).toMatchObject({ matched: 1, changed: 1, skipped: 0, ids: ['moves'] })
+  })
+
   it('goes through more tasks than a page has', async () => {
     const { call } = await startService(memory)
     for (const type of ['greet', 'broken']) await call('POST', '/tasks/batch', waiting(type, 700))

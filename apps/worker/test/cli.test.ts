@@ -98,6 +98,8 @@ describe('mcp-worker', () => {
     expect(refused.err).toContain('payload.txt: unknown key')
     expect(refused.out).toBe('')
     expect((await cli(url, ['cancel', 'nope'])).err).toContain('not_found')
+    const odd = await cli(url, ['cancel', '--type', 'echo', '--limit', 'x'])
+    expect(odd).toMatchObject({ code: 1, err: expect.stringContaining('expected number, got string') })
   })
 
   it('sends API_TOKEN', async () => {
@@ -118,7 +120,7 @@ describe('mcp-worker', () => {
     expect(await cli(nowhere, ['get'])).toMatchObject({ code: 64 })
     expect(await cli(nowhere, ['list'])).toMatchObject({
       code: 69,
-      err: expect.stringContaining('is the worker running?'),
+      err: expect.stringMatching(/nothing answers at \S+ \(bad port\): is the worker running\?/),
     })
     expect(await cli('nonsense', ['list'])).toMatchObject({ code: 69 })
   })

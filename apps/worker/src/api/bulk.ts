@@ -119,8 +119,9 @@ async function matching(
   filter: Filter & { readonly status: readonly TaskStatus[] },
 ): Promise<string[]> {
   const { type, status, limit } = filter
-  const found: Pick<Task, 'id' | 'createdAt'>[] = []
-  for (const each of status) {
+  // by id: a task that goes on meanwhile is met in a second status as well
+  const found = new Map<string, Task['createdAt']>()
+  for (const each of new Set(status)) {
     let cursor: string | null = null
     let matched = 0
     do {
@@ -132,13 +133,13 @@ async function matching(
       })
       const fitting = page.tasks.filter((task) => isBetween(task, filter))
       // not the tasks themselves: ten thousand may be as many payloads of a mebibyte
-      found.push(...fitting.map(({ id, createdAt }) => ({ id, createdAt })))
+      for (const { id, createdAt } of fitting) found.set(id, createdAt)
       matched += fitting.length
       cursor = page.cursor
     } while (cursor !== null && matched <= limit)
   }
-  const newestFirst = found.toSorted((a, b) => b.createdAt - a.createdAt)
-  return newestFirst.slice(0, limit + 1).map(({ id }) => id)
+  const newestFirst = [...found].toSorted(([, a], [, b]) => b - a)
+  return newestFirst.slice(0, limit + 1).map(([id]) => id)
 }
 
 function isBetween({ createdAt }: Task, { created_before, created_after }: Filter): boolean {

@@ -41,9 +41,11 @@ export function createApiClient(env: RawEnvironment): ApiClient {
     if (token) headers.set('authorization', `Bearer ${token}`)
     const response = await fetch(url, { ...init, headers }).catch((cause: unknown) => {
       if (init.signal?.aborted === true) throw cause
-      throw new UnreachableError(`nothing answers at ${base}: is the worker running? (MCP_WORKER_URL)`, {
-        cause,
-      })
+      const why = reasonOf(cause)
+      throw new UnreachableError(
+        `nothing answers at ${base}${why}: is the worker running? (MCP_WORKER_URL)`,
+        { cause },
+      )
     })
     const answer = await readJson(response, base)
     if (response.ok) return answer
@@ -62,6 +64,13 @@ export function createApiClient(env: RawEnvironment): ApiClient {
       return (await call(urlOf(base, path), { method: 'POST', body, headers: { ...headers, ...type } })) as T
     },
   }
+}
+
+/** `fetch failed` has its reason (refused, no such name, no TLS there) in its cause. */
+function reasonOf(error: unknown): string {
+  const cause = error instanceof Error ? error.cause : null
+  if (!(cause instanceof Error)) return ''
+  return ` (${'code' in cause ? String(cause.code) : cause.message})`
 }
 
 function urlOf(base: string, path: string): URL {

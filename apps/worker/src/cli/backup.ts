@@ -2,7 +2,7 @@ import { statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import type { CommandContext } from './command-context.js'
-import { expectFile, queueFileOf } from './queue-file.js'
+import { expectFile, expectFolderOf, queueFileOf } from './queue-file.js'
 import { printJson } from './terminal.js'
 
 export function addBackup(program: Command, context: CommandContext): void {
@@ -17,6 +17,7 @@ export function addBackup(program: Command, context: CommandContext): void {
       const to = resolve(cwd, file)
       const path = queueFileOf(context)
       expectFile(path, 'the queue of a worker; DATA_DIR says where')
+      expectFolderOf(to)
       const outcome = await backupQueue(path, to, { replace: force })
       if (outcome.kind === 'is_queue') {
         terminal.printError(`${file} is the queue itself: expected the name of another file\n`)

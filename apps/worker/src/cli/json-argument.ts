@@ -26,6 +26,11 @@ export async function jsonArgument(given: string, terminal: Terminal): Promise<s
   return text
 }
 
+/** What is no number goes as it is: the service says what it expected. */
+export function numberOf(text: string | undefined): number | string | undefined {
+  return text === undefined || text.trim() === '' || Number.isNaN(Number(text)) ? text : Number(text)
+}
+
 async function readText(path: string): Promise<string> {
   try {
     return await readFile(path, 'utf8')

@@ -1,5 +1,5 @@
-import { existsSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { existsSync, statSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
 import { readEnvironment } from '../environment.js'
 import { queuePath } from '../store.js'
 import type { CommandContext } from './command-context.js'
@@ -14,6 +14,15 @@ export function queueFileOf({ terminal, cwd }: Pick<CommandContext, 'terminal' |
     throw new UsageError('QUEUE_URL is memory: its tasks are in no file; expected the embedded queue (unset)')
   }
   return queuePath(resolve(cwd, environment.DATA_DIR))
+}
+
+/** Of a file that is to be written. */
+export function expectFolderOf(path: string): void {
+  const folder = dirname(path)
+  if (!existsSync(folder)) throw new UsageError(`there is no folder ${folder}: expected one to write into`)
+  if (existsSync(path) && statSync(path).isDirectory()) {
+    throw new UsageError(`${path} is a folder: expected the name of a file`)
+  }
 }
 
 export function expectFile(path: string, what: string): void {

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import type { CommandContext } from './command-context.js'
-import { UsageError } from './json-argument.js'
+import { numberOf, UsageError } from './json-argument.js'
 import { printJson } from './terminal.js'
 
 interface Flags {
@@ -43,7 +43,7 @@ function filterOf({ type, status, createdBefore, createdAfter, limit, dryRun }: 
     ...(status !== undefined && { status }),
     ...(createdBefore !== undefined && { created_before: createdBefore }),
     ...(createdAfter !== undefined && { created_after: createdAfter }),
-    ...(limit !== undefined && { limit: Number(limit) }),
+    ...(limit !== undefined && { limit: numberOf(limit) }),
     ...(dryRun === true && { dry_run: true }),
   }
 }

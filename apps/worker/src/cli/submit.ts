@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import type { AcceptedJson } from './api-client.js'
 import type { CommandContext } from './command-context.js'
-import { jsonArgument } from './json-argument.js'
+import { jsonArgument, numberOf } from './json-argument.js'
 import { printJson } from './terminal.js'
 import { waitForTask } from './wait-for-task.js'
 
@@ -61,8 +61,4 @@ function submitBody(type: string, payload: string, flags: SubmitFlags): string {
     version: numberOf(flags.payloadVersion),
   }
   return `${JSON.stringify(options).slice(0, -1)},"payload":${payload}}`
-}
-
-function numberOf(text: string | undefined): number | string | undefined {
-  return text === undefined || text.trim() === '' || Number.isNaN(Number(text)) ? text : Number(text)
 }
