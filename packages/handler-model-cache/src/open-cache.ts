@@ -7,7 +7,7 @@ import type { ModelEngine } from './engine.js'
 import { demandHealth, findStalls } from './health.js'
 import { createModelCacheMetrics, type ModelCacheMetrics } from './metrics.js'
 import { createModelCache, type ModelCache } from './model-cache.js'
-import { limitsOf } from './open-engines.js'
+import { limitsOf, refuseUnknownEngines } from './open-engines.js'
 import type { OperationsAround } from './operations.js'
 import type { ModelCacheOptions } from './options.js'
 import { createReconcile, type Reconcile } from './reconcile.js'
@@ -35,9 +35,10 @@ export interface OpenedCache extends OperationsAround, StatusAround {
 
 const SAMPLE_EVERY_MS = 1000
 
-/** Rejects where the warm list could not be loaded, with everything closed again. */
+/** Rejects where an option names an engine that is not there, or the warm list could not be loaded; everything is closed again then. */
 export async function openModelCache(parts: OpenCacheParts): Promise<OpenedCache> {
   const { options, engines, log, signal, clock = createCacheClock() } = parts
+  refuseUnknownEngines(options, engines)
   const metrics = createModelCacheMetrics(parts.metrics, log)
   const settings = settingsOf(options, engines)
   const cache = createModelCache({ engines, clock, observer: metrics, settings })

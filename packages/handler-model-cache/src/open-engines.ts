@@ -5,6 +5,7 @@ import { createEmbedderEngine } from './engines/embedder/embedder-engine.js'
 import { createFileEngine } from './engines/file/file-engine.js'
 import { createOllamaEngine } from './engines/ollama/ollama-engine.js'
 import { createOnnxEngine } from './engines/onnx/onnx-engine.js'
+import { ModelError } from './errors.js'
 import type { ModelCacheOptions } from './options.js'
 
 const MEBIBYTE = 1024 * 1024
@@ -19,6 +20,22 @@ export function openEngines(options: ModelCacheOptions, dataDir: string): readon
     createFileEngine({ ...options.file, root }),
     createEmbedderEngine(options.embedder),
   ]
+}
+
+/** Throws ENGINE_UNKNOWN with every option that names an engine which is not there: else each task for such a model would. */
+export function refuseUnknownEngines(
+  { defaultEngine, models }: Pick<ModelCacheOptions, 'defaultEngine' | 'models'>,
+  engines: readonly ModelEngine[],
+): void {
+  const known = engines.map(({ name }) => name)
+  const named = Object.entries(models).flatMap(([id, { engine }]) =>
+    engine === undefined ? [] : [{ option: `models[${JSON.stringify(id)}].engine`, engine }],
+  )
+  const faults = [{ option: 'defaultEngine', engine: defaultEngine }, ...named]
+    .filter(({ engine }) => !known.includes(engine))
+    .map(({ option, engine }) => `${engine} as ${option}`)
+  if (faults.length === 0) return
+  throw new ModelError('ENGINE_UNKNOWN', `expected engines of ${known.join(', ')}, got ${faults.join(', ')}`)
 }
 
 /** The budget of each pool in bytes. */

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { startCacheWorker } from './cache-worker.js'
+import { makeCacheWorker, startCacheWorker } from './cache-worker.js'
 
 /** As in docs/guides/warm-models.md. */
 const SEED = { model_id: 'llama3-8b', operation: 'preload', priority: 'high' } as const
@@ -81,6 +81,15 @@ test('an unknown engine is a permanent fault that names the engines', async () =
   const { worker } = await startCacheWorker()
   const task = await worker.submit('model_cache', { model_id: 'a', engine: 'vllm' })
   await expect(task.result()).rejects.toThrow('one of the engines ollama, onnx, file, embedder')
+})
+
+test('options that name engines which are not there end the start, all of them at once', async () => {
+  const models = { chat: { engine: 'vllm' }, words: { engine: 'embedder' } }
+  const { worker } = await makeCacheWorker({ defaultEngine: 'olama', models })
+  const known = 'expected engines of ollama, onnx, file, embedder'
+  await expect(worker.start()).rejects.toThrow(
+    `${known}, got olama as defaultEngine, vllm as models["chat"].engine`,
+  )
 })
 
 test('a server that is down is retried, and its absence alone does not make the worker unhealthy', async () => {
