@@ -53,6 +53,20 @@ describe('POST /tasks/cancel', () => {
     expect((await worker.get('two'))?.status).toBe('cancelled')
   })
 
+  it('says that more are left where the service closes on the way', async () => {
+    const { worker, url, endHeld } = await serveApi((real) => ({
+      cancel: (id) => {
+        endHeld()
+        return real.cancel(id)
+      },
+    }))
+    const tasks = Array.from({ length: 150 }, () => ({ type: 'health_check', payload: {}, delay: 3_600 }))
+    await worker.submitMany(tasks)
+    const { body } = await request(`${url}/tasks/cancel`, 'POST', { type: 'health_check' })
+    expect(body).toMatchObject({ matched: 150, changed: 100, skipped: 0, more: true })
+    expect((await worker.list({ status: 'scheduled', limit: 100 })).tasks).toHaveLength(50)
+  })
+
   it('takes each task once, also one that is met in two statuses', async () => {
     // as if it had gone on between the two looks
     const { worker, url } = await serveApi((real) => ({

@@ -6,6 +6,8 @@ import { temporaryFolder } from './running-service.js'
 interface ServedApi {
   readonly url: string
   readonly worker: Worker
+  /** Ends held answers, as the service does when it closes. */
+  readonly endHeld: () => void
 }
 
 /** The API in this process over a real worker, of which the test may watch or hold single calls. */
@@ -29,5 +31,5 @@ export async function serveApi(watch: (worker: Worker) => Partial<Worker> = () =
     closing.abort()
     await app.close()
   })
-  return { worker, url: await app.listen({ host: '127.0.0.1', port: 0 }) }
+  return { worker, endHeld: () => closing.abort(), url: await app.listen({ host: '127.0.0.1', port: 0 }) }
 }

@@ -53,7 +53,9 @@ const answerSchema = z
     matched: z.int(),
     changed: z.int().describe('0 in a dry run'),
     skipped: z.int().describe('Those that ended, or were put back, meanwhile'),
-    more: z.boolean(),
+    more: z
+      .boolean()
+      .describe('Others are left: beyond the limit, or the service closed before it came to them'),
     ids: z.array(z.string()).describe(`Of the matched, the first ${IDS_SHOWN}`),
   })
   .meta({ id: 'BulkAnswer' })
@@ -99,13 +101,15 @@ function bulk(worker: Worker, { verb, summary, statuses, byDefault, act }: Bulk)
       requireScope(principal, 'operate')
       const found = await matching(worker, { ...body, status: body.status ?? [...byDefault] })
       const ids = found.slice(0, body.limit)
-      const changed = body.dry_run ? 0 : await actOnAll(ids, act, signal)
+      const { tried, changed } = body.dry_run
+        ? { tried: ids.length, changed: 0 }
+        : await actOnAll(ids, act, signal)
       const answer = {
         dry_run: body.dry_run,
         matched: ids.length,
         changed,
-        skipped: body.dry_run ? 0 : ids.length - changed,
-        more: found.length > ids.length,
+        skipped: body.dry_run ? 0 : tried - changed,
+        more: found.length > tried,
         ids: ids.slice(0, IDS_SHOWN),
       }
       return { status: 202, body: answer }
@@ -148,13 +152,15 @@ function isBetween({ createdAt }: Task, { created_before, created_after }: Filte
 }
 
 /** What meanwhile ended or was put back by somebody else is no fault. Stops between two groups when nobody waits any more. */
-async function actOnAll(ids: readonly string[], act: Bulk['act'], signal: AbortSignal): Promise<number> {
+async function actOnAll(ids: readonly string[], act: Bulk['act'], signal: AbortSignal) {
+  let tried = 0
   let changed = 0
   for (let at = 0; at < ids.length && !signal.aborted; at += AT_ONCE) {
     const acts = ids.slice(at, at + AT_ONCE).map((id) => act(id).then(() => 1, tooLate))
+    tried += acts.length
     for (const one of await Promise.all(acts)) changed += one
   }
-  return changed
+  return { tried, changed }
 }
 
 const TOO_LATE: ReadonlySet<string> = new Set(['already_final', 'not_replayable', 'not_found'])
