@@ -7,7 +7,8 @@ import {
 } from './eviction-policy.js'
 import type { Ledger } from './ledger.js'
 import { isInReach, strongestWish, type ModelEntry } from './model-entry.js'
-import { demandAt, rateAt } from './request-rate.js'
+import { rateAt } from './request-rate.js'
+import type { RequestShares } from './request-shares.js'
 
 /** Why an eviction chose what it chose: everything that could have gone, and what each would have cost. */
 export interface EvictionChoice {
@@ -28,6 +29,8 @@ export interface EvictionChoice {
 export interface ChoiceAround {
   readonly ledger: Ledger<ModelEntry>
   readonly clock: CacheClock
+  /** Of the requests to this pool, by the keys of entries. */
+  readonly shares: Pick<RequestShares, 'shareOf'>
   /** The entries of this pool. */
   readonly entries: () => Iterable<ModelEntry>
   readonly settings: {
@@ -69,12 +72,12 @@ function chosenFor(
   reason: EvictionChoice['reason'],
   around: ChoiceAround & { readonly choose: ChooseEvictions },
 ): ChosenEvictions | null {
-  const { clock, ledger, settings, choose } = around
+  const { clock, ledger, choose } = around
   const now = clock.now()
   const idle = evictableFor(around, wanted)
   const bytes = sizeOf(wanted, ledger) ?? neededBytes
   const outlook = {
-    wanted: { ...lookAt(wanted, bytes, now, settings), bytes },
+    wanted: { ...lookAt(wanted, bytes, now, around), bytes },
     absent: absentIn(around, wanted),
   }
   const chosen = choose(idle, neededBytes, outlook)
@@ -83,7 +86,7 @@ function chosenFor(
     const { modelId, bytes: size, cost } = one
     return { modelId, bytes: size, cost, chosen: chosen.includes(one) }
   })
-  const { policy } = settings
+  const { policy } = around.settings
   const choice = { reason, at: now, forModel: wanted.model.modelId, neededBytes, policy, candidates }
   return { set: chosen.map(({ entry }) => entry), choice }
 }
@@ -93,25 +96,27 @@ interface IdleModel extends Evictable {
 }
 
 /** Ready, idle, not pinned, within reach of the rule, and past its minimum residency. */
-function evictableFor({ entries, clock, settings, ledger }: ChoiceAround, wanted: ModelEntry): IdleModel[] {
+function evictableFor(around: ChoiceAround, wanted: ModelEntry): IdleModel[] {
+  const { entries, clock, settings, ledger } = around
   const { priority, evict } = strongestWish(wanted)
   const now = clock.now()
   const idle: IdleModel[] = []
   for (const entry of entries()) {
     if (entry === wanted || entry.state !== 'ready' || entry.uses > 0 || entry.pinned) continue
     if (!isInReach(entry, evict, priority) || now < entry.readyAt + settings.minResidencyMs) continue
-    idle.push(lookAt(entry, ledger.bytesOf(entry), now, settings))
+    idle.push(lookAt(entry, ledger.bytesOf(entry), now, around))
   }
   return idle
 }
 
 /** Those that are not in memory and that somebody asked for: they may come back. */
-function absentIn({ entries, clock, settings, ledger }: ChoiceAround, wanted: ModelEntry): IdleModel[] {
+function absentIn(around: ChoiceAround, wanted: ModelEntry): IdleModel[] {
+  const { entries, clock, ledger } = around
   return [...entries()].flatMap((entry) => {
     const isOut = entry.state === 'absent' || entry.state === 'failed'
     const bytes = sizeOf(entry, ledger)
     if (entry === wanted || !isOut || bytes === null) return []
-    return [lookAt(entry, bytes, clock.now(), settings)]
+    return [lookAt(entry, bytes, clock.now(), around)]
   })
 }
 
@@ -124,12 +129,12 @@ function lookAt(
   entry: ModelEntry,
   bytes: number,
   now: number,
-  { rateHalfLifeMs }: ChoiceAround['settings'],
+  { settings, shares }: ChoiceAround,
 ): IdleModel {
   const { key, model, lastUsedAt } = entry
   const loadSeconds = entry.loadMs / 1000
-  const cost = evictionCost(entry, now, rateHalfLifeMs)
-  const demand = demandAt(entry.rate, now, rateHalfLifeMs)
+  const cost = evictionCost(entry, now, settings.rateHalfLifeMs)
+  const demand = shares.shareOf(key)
   return { entry, key, modelId: model.modelId, bytes, cost, loadSeconds, demand, lastUsedAt }
 }
 

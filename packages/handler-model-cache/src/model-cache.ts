@@ -144,6 +144,7 @@ function wire(parts: ModelCacheParts): Inside {
     ...shared,
     bringIn: (entry, wish) => bringIn.start(entry, wish),
     letGo,
+    onRequest: (entry, now) => poolOf(pools, entry.engine).shares.count(entry.key, now),
     onWaiting: onRoomChanged,
   })
   return { ...parts, book, pools, letGo, request, observe, choices, closing, bringIn }

@@ -83,7 +83,9 @@ export const optionsSchema = z.strictObject({
   roomWait: duration.prefault('2m').describe('How long a request waits for room before it is told NO_ROOM.'),
   rateHalfLife: duration
     .prefault('20m')
-    .describe('A request counts half in the request rate after this time.'),
+    .describe(
+      'A request counts half after this time; what is asked for is taken to change every ten times this.',
+    ),
   warmupRuns: z
     .int()
     .min(0)

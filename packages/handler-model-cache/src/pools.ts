@@ -2,12 +2,15 @@ import type { ModelEngine } from './engine.js'
 import { ModelError } from './errors.js'
 import { createLedger, type Ledger } from './ledger.js'
 import type { ModelEntry } from './model-entry.js'
+import { createRequestShares, type RequestShares } from './request-shares.js'
 import { createRoom, type Room, type RoomAround, type RoomSettings } from './room.js'
 
 /** One memory: its ledger, and the line of those who want some of it. */
 export interface Pool {
   readonly ledger: Ledger<ModelEntry>
   readonly room: Room
+  /** Of the requests to it, by the keys of entries. */
+  readonly shares: RequestShares
 }
 
 export interface PoolSettings extends RoomSettings {
@@ -19,14 +22,15 @@ export interface PoolSettings extends RoomSettings {
 export function createPools(
   engines: readonly ModelEngine[],
   settings: PoolSettings,
-  around: Omit<RoomAround, 'ledger' | 'settings'>,
+  around: Omit<RoomAround, 'ledger' | 'settings' | 'shares'>,
 ): ReadonlyMap<string, Pool> {
   const names = new Set(engines.map(({ pool }) => pool))
   return new Map(
     [...names].map((name) => {
       const ledger = createLedger<ModelEntry>(name, settings.limits.get(name) ?? null)
       const entries = () => [...around.entries()].filter((entry) => entry.ledger === ledger)
-      return [name, { ledger, room: createRoom({ ...around, ledger, settings, entries }) }]
+      const shares = createRequestShares(settings.rateHalfLifeMs)
+      return [name, { ledger, shares, room: createRoom({ ...around, ledger, settings, shares, entries }) }]
     }),
   )
 }

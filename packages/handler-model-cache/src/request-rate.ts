@@ -19,14 +19,6 @@ export function countRequest(rate: RequestRate, now: number, halfLifeMs: number)
   return { value: rateAt(rate, now, halfLifeMs) + perRequest(halfLifeMs), at: now }
 }
 
-/** So many requests are taken to have come in any case: a few say little about a model, and one that was not asked for lately may be. */
-const PRIOR_REQUESTS = 2
-
-/** The rate to plan by, in requests per second, for comparing models with each other: that of a model that came up once is never 0. */
-export function demandAt(rate: RequestRate, now: number, halfLifeMs: number): number {
-  return rateAt(rate, now, halfLifeMs) + PRIOR_REQUESTS * perRequest(halfLifeMs)
-}
-
 /** What one request adds to a rate. */
 function perRequest(halfLifeMs: number): number {
   return Math.LN2 / (halfLifeMs / 1000)

@@ -21,6 +21,8 @@ export interface RequestsAround {
   readonly bringIn: (entry: ModelEntry, wish: ModelWish) => void
   readonly letGo: LetGo
   readonly rateHalfLifeMs: number
+  /** Each request, before anything is done for it. */
+  readonly onRequest: (entry: ModelEntry, now: number) => void
   readonly closing: AbortSignal
   /** Somebody waits for room who is more urgent or more permissive than those before. */
   readonly onWaiting: (entry: ModelEntry) => void
@@ -51,10 +53,12 @@ export function createRequests(around: RequestsAround): Request {
   }
 }
 
-function count(entry: ModelEntry, wish: ModelWish, { clock, rateHalfLifeMs }: RequestsAround): void {
+function count(entry: ModelEntry, wish: ModelWish, around: RequestsAround): void {
+  const { clock, rateHalfLifeMs, onRequest } = around
   const now = clock.now()
   entry.rate = countRequest(entry.rate, now, rateHalfLifeMs)
   entry.lastUsedAt = now
+  onRequest(entry, now)
   const isHeld = entry.state !== 'absent' && entry.state !== 'failed'
   entry.priority = isHeld ? Math.max(entry.priority, wish.priority) : wish.priority
   if (wish.keepAliveMs !== undefined) entry.keepAliveMs = wish.keepAliveMs

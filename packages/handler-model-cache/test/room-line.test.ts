@@ -2,6 +2,7 @@ import { getEventListeners } from 'node:events'
 import { expect, test } from 'vitest'
 import { createLedger } from '../src/ledger.js'
 import { createEntry, type ModelEntry } from '../src/model-entry.js'
+import { createRequestShares } from '../src/request-shares.js'
 import { createRoom } from '../src/room.js'
 import { openCache } from './cache-harness.js'
 import { createSteppedClock, settled } from './stepped-clock.js'
@@ -17,6 +18,7 @@ function openLine() {
   const room = createRoom({
     ledger,
     clock,
+    shares: createRequestShares(1000),
     entries: () => [holder],
     evict: () => {},
     settings: { policy: 'plan', minResidencyMs: 60_000, rateHalfLifeMs: 1000, roomWaitMs: 30_000 },

@@ -194,6 +194,28 @@ test('policy cost gives up the set of idle models whose absence costs least: rat
   })
 })
 
+test.for([
+  ['a', 'b'],
+  ['b', 'a'],
+] as const)(
+  'policy plan keeps of two models alike the one that is asked for more: %s',
+  async ([kept, gone]) => {
+    const { preload, test: engine, clock } = openCache({ a: 40, b: 40, new: 40 })
+    for (const modelId of ['a', 'b']) {
+      const asked = preload(modelId)
+      await settled()
+      await clock.step(1000)
+      engine.loads.of(modelId).resolve({})
+      await asked
+    }
+    for (let i = 0; i < 5; i += 1) await preload(kept)
+    await preload(gone)
+    void preload('new').catch(() => {})
+    await settled()
+    expect(engine.log.filter((line) => line.startsWith('unload'))).toEqual([`unload ${gone}`])
+  },
+)
+
 test('policy lru evicts the least recently used first', async () => {
   const { preload, loadAll, test: engine, clock } = openCache(MODELS, { settings: { policy: 'lru' } })
   for (const modelId of ['c', 'd', 'e']) {

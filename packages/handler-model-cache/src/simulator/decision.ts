@@ -1,6 +1,7 @@
 import { createEvictionChooser, type Evictable, type EvictionPolicy } from '../eviction-policy.js'
 import { optionsSchema } from '../options.js'
-import { countRequest, demandAt, NO_REQUESTS, rateAt } from '../request-rate.js'
+import { countRequest, NO_REQUESTS, rateAt } from '../request-rate.js'
+import { createRequestShares } from '../request-shares.js'
 import { seededRandom } from './seeded-random.js'
 
 /** An idle model with what only the simulation knows: how often it will really be asked for. */
@@ -26,27 +27,41 @@ const GIB = 2 ** 30
  */
 export function makeDecision(seed: number): Decision {
   const random = seededRandom(seed + 1_000_000)
-  const idle = Array.from({ length: 4 + Math.floor(random() * 9) }, (_, i) => makeIdle(i, random))
+  const pasts = Array.from({ length: 4 + Math.floor(random() * 9) }, (_, i) => makePast(i, random))
+  const shares = createRequestShares(HALF_LIFE_MS)
+  const requests = pasts.flatMap(({ modelId, requestsAt }) => requestsAt.map((at) => ({ at, modelId })))
+  for (const { at, modelId } of requests.toSorted((a, b) => a.at - b.at)) shares.count(modelId, at)
+  const idle = pasts.map((past) => ({ ...past.model, demand: shares.shareOf(past.modelId) }))
   const total = idle.reduce((sum, { bytes }) => sum + bytes, 0)
   return { seed, idle, neededBytes: Math.round(total * (0.1 + 0.5 * random())) }
 }
 
-function makeIdle(i: number, random: () => number): IdleModel {
+/** An idle model and the requests behind it, in milliseconds. */
+interface Past {
+  readonly modelId: string
+  readonly model: Omit<IdleModel, 'demand'>
+  readonly requestsAt: readonly number[]
+}
+
+function makePast(i: number, random: () => number): Past {
   const gib = 0.5 * 48 ** random()
   const loadSeconds = 0.5 + gib * 0.4 * 6 ** random()
   const trueRate = 0.001 * 100 ** random()
-  let rate = NO_REQUESTS
-  let lastUsedAt = 0
-  for (let at = 0; ; lastUsedAt = at) {
+  const requestsAt: number[] = []
+  for (let at = 0; ; requestsAt.push(at)) {
     at += (-Math.log(1 - random()) / trueRate) * 1000
     if (at > PAST_MS) break
-    rate = countRequest(rate, at, HALF_LIFE_MS)
   }
   const modelId = `model-${i}`
+  const rate = requestsAt.reduce((before, at) => countRequest(before, at, HALF_LIFE_MS), NO_REQUESTS)
   const cost = rateAt(rate, PAST_MS, HALF_LIFE_MS) * loadSeconds
-  const demand = demandAt(rate, PAST_MS, HALF_LIFE_MS)
+  const lastUsedAt = requestsAt.at(-1) ?? 0
   const bytes = Math.round(gib * GIB)
-  return { key: modelId, modelId, bytes, loadSeconds, trueRate, cost, demand, lastUsedAt }
+  return {
+    modelId,
+    requestsAt,
+    model: { key: modelId, modelId, bytes, loadSeconds, trueRate, cost, lastUsedAt },
+  }
 }
 
 /** What a set costs in seconds of loading per second: by what the cache has seen, or really. */

@@ -1,6 +1,7 @@
 import { createEvictionChooser, type Evictable, type EvictionPolicy } from '../eviction-policy.js'
 import { optionsSchema } from '../options.js'
-import { countRequest, demandAt, NO_REQUESTS, rateAt, type RequestRate } from '../request-rate.js'
+import { countRequest, NO_REQUESTS, rateAt, type RequestRate } from '../request-rate.js'
+import { createRequestShares, type RequestShares } from '../request-shares.js'
 import type { SimulatedCase, SimulatedModel } from './case.js'
 
 const { rateHalfLife: HALF_LIFE_MS } = optionsSchema.parse({})
@@ -19,6 +20,7 @@ interface Seen {
 export function playPolicy(policy: EvictionPolicy, { models, budget, requests }: SimulatedCase): number {
   const choose = createEvictionChooser(policy)
   const seen = new Map<number, Seen>()
+  const shares = createRequestShares(HALF_LIFE_MS)
   let paid = 0
   for (const { at, model: index } of requests) {
     const model = models[index]
@@ -26,13 +28,15 @@ export function playPolicy(policy: EvictionPolicy, { models, budget, requests }:
     const wanted = seen.get(index) ?? meet(model)
     seen.set(index, wanted)
     wanted.lastUsedAt = at * 1000
+    shares.count(model.modelId, wanted.lastUsedAt)
     wanted.rate = countRequest(wanted.rate, wanted.lastUsedAt, HALF_LIFE_MS)
     if (wanted.isResident) continue
+    const look = (one: Seen) => lookAt(one, wanted.lastUsedAt, shares)
     const others = [...seen.values()].filter((one) => one !== wanted)
-    const idle = others.filter(({ isResident }) => isResident).map((one) => lookAt(one, wanted.lastUsedAt))
-    const absent = others.filter(({ isResident }) => !isResident).map((one) => lookAt(one, wanted.lastUsedAt))
+    const idle = others.filter(({ isResident }) => isResident).map(look)
+    const absent = others.filter(({ isResident }) => !isResident).map(look)
     const free = budget - idle.reduce((sum, { bytes }) => sum + bytes, 0)
-    const outlook = { wanted: lookAt(wanted, wanted.lastUsedAt), absent }
+    const outlook = { wanted: look(wanted), absent }
     for (const { one } of choose(idle, model.bytes - free, outlook) ?? []) one.isResident = false
     paid += model.loadSeconds
     wanted.loadSeconds = model.loadSeconds
@@ -45,7 +49,7 @@ function meet(model: SimulatedModel): Seen {
   return { model, rate: NO_REQUESTS, lastUsedAt: 0, loadSeconds: 0, isResident: false }
 }
 
-function lookAt(one: Seen, now: number): Evictable & { readonly one: Seen } {
+function lookAt(one: Seen, now: number, shares: RequestShares): Evictable & { readonly one: Seen } {
   const { model, rate, lastUsedAt, loadSeconds } = one
   const { modelId, bytes } = model
   return {
@@ -56,6 +60,6 @@ function lookAt(one: Seen, now: number): Evictable & { readonly one: Seen } {
     loadSeconds,
     lastUsedAt,
     cost: rateAt(rate, now, HALF_LIFE_MS) * loadSeconds,
-    demand: demandAt(rate, now, HALF_LIFE_MS),
+    demand: shares.shareOf(modelId),
   }
 }
