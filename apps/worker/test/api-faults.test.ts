@@ -8,6 +8,7 @@ describe('every fault of a request', () => {
   it('is problem+json with a stable code, the status of the table, and a remedy', async () => {
     const { call } = await startService(memory)
     const payload = {}
+    const noon = '2099-01-31T12:00:00Z'
     const cases: [method: string, path: string, body: unknown, status: number, code: string][] = [
       ['GET', '/nope', undefined, 404, 'no_such_route'],
       ['GET', '/tasks/', undefined, 404, 'not_found'],
@@ -50,6 +51,7 @@ describe('every fault of a request', () => {
       ['POST', '/tasks', { type: 'greet', payload, timeout: 0 }, 422, 'invalid_task'],
       ['POST', '/tasks', { type: 'greet', payload, timeout: '100d' }, 422, 'invalid_task'],
       ['POST', '/tasks', { type: 'greet', payload, run_at: 'tomorrow' }, 422, 'invalid_task'],
+      ['POST', '/tasks', { type: 'greet', payload, run_at: noon, expires_at: noon }, 422, 'invalid_task'],
       ['POST', '/tasks', { type: 'greet', payload, run_at: '2026-01-01' }, 422, 'invalid_task'],
       ['POST', '/tasks', { type: 'greet', payload, max_attempts: 0 }, 422, 'invalid_task'],
       ['POST', '/tasks', '{"type":"greet","payload":{"__proto__":{"x":1}}}', 422, 'forbidden_key'],

@@ -34,6 +34,10 @@ export const newTaskSchema = z
     error: 'expected run_at or delay, not both',
     path: ['delay'],
   })
+  .refine(({ run_at, expires_at }) => !(Date.parse(run_at ?? '') >= Date.parse(expires_at ?? '')), {
+    error: 'expected a time after run_at: it would expire before it may start',
+    path: ['expires_at'],
+  })
   .meta({ id: 'NewTask' })
 
 export type NewTaskJson = z.output<typeof newTaskSchema>
