@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module'
 import { definePlugin } from '@mcp-worker/runtime'
 import { z } from 'zod'
+import { abortableStore } from './abortable-store.js'
 import { openDocumentsRoot } from './documents-root.js'
 import { createLazyEmbedder } from './lazy-embedder.js'
 import { createVectorIndexMetrics } from './metrics.js'
@@ -21,6 +22,7 @@ import {
   type EmbedderService,
   type EmbedderSource,
 } from './shared-embedder.js'
+import type { VectorStore } from './store.js'
 
 const { version } = createRequire(import.meta.url)('../package.json') as { readonly version: string }
 
@@ -57,7 +59,7 @@ export default definePlugin({
       result: resultSchema,
       timeout: '30m',
       concurrency: 2,
-      run: (context) => runOperation(context.payload, withEmbedder(context), context),
+      run: (context) => runOperation(context.payload, seenBy(context), context),
     }),
   ],
   queries: (query) => [
@@ -67,14 +69,14 @@ export default definePlugin({
       output: searchOutputSchema,
       run: (context) => {
         const { input, deps, signal } = context
-        return deps.metrics.timeSearch(() => searchVectors(input, withEmbedder(context), signal))
+        return deps.metrics.timeSearch(() => searchVectors(input, seenBy(context), signal))
       },
     }),
     query('vector_collections', {
       description: 'The collections of the store.',
       input: z.strictObject({}),
       output: collectionsOutputSchema,
-      run: ({ deps }) => listCollections(deps.store),
+      run: ({ deps, signal }) => listCollections(abortableStore(deps.store, signal)),
     }),
   ],
 })
@@ -82,9 +84,11 @@ export default definePlugin({
 interface Caller<D> {
   readonly deps: D & { readonly embedderFrom: ReturnType<typeof createSharedEmbedder> }
   readonly services: { readonly embedder: EmbedderService | undefined }
+  readonly signal: AbortSignal
 }
 
-/** What the plugin keeps, with the embedder as this task or query sees it. */
-function withEmbedder<D>({ deps, services }: Caller<D>) {
-  return { ...deps, embedder: deps.embedderFrom(services.embedder) }
+/** What the plugin keeps, with the embedder and the store as this task or query sees them. */
+function seenBy<D extends { readonly store: VectorStore }>({ deps, services, signal }: Caller<D>) {
+  const store = abortableStore(deps.store, signal)
+  return { ...deps, store, embedder: deps.embedderFrom(services.embedder) }
 }

@@ -1,4 +1,5 @@
 import { NonRetryableError } from '@mcp-worker/runtime'
+import { orAbort } from '../or-abort.js'
 import type { StoreCapabilities, VectorStore } from '../store.js'
 import { openPgConnection, type PgConnection, type Sql } from './connection.js'
 import { fromText } from './encoding.js'
@@ -84,12 +85,12 @@ async function openPrepared(options: PgvectorStoreOptions) {
   return {
     connection,
     read: async <T>(body: (sql: Sql) => Promise<T>, signal?: AbortSignal): Promise<T> => {
-      await ready()
+      await orAbort(ready(), signal)
       return connection.read(body, signal)
     },
     write: async <T>(body: (sql: Sql) => Promise<T>, signal?: AbortSignal): Promise<T> => {
       signal?.throwIfAborted()
-      await ready()
+      await orAbort(ready(), signal)
       return connection.write(body, signal)
     },
   }

@@ -1,4 +1,5 @@
 import { NonRetryableError, RetryableError } from '@mcp-worker/runtime'
+import { orAbort } from '../or-abort.js'
 import type { StoreCapabilities, VectorStore } from '../store.js'
 import { type Connection, openConnection } from './client.js'
 import { QdrantFault } from './errors.js'
@@ -81,7 +82,7 @@ function readyOnce(first: () => Promise<void>) {
       preparing = null
       throw error
     })
-    await preparing
+    await orAbort(preparing, signal)
     try {
       return await work()
     } catch (error) {
