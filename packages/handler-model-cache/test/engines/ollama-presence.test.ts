@@ -44,7 +44,7 @@ test('takes a runner that died under a run for gone', async () => {
 })
 
 test('does not take a server that is slow to answer for gone: it holds the list back while it loads', async () => {
-  const { server, engine } = await openOllama({ requestTimeout: '50ms' })
+  const { server, engine } = await openOllama({ requestTimeout: '1s' })
   const loaded = await engine.load(llama, loadOptions())
   const reasons: Error[] = []
   loaded.onGone((reason) => reasons.push(reason))
