@@ -39,7 +39,10 @@ const LAST_RESORT_MS = 900
 export async function runService(around: Surroundings): Promise<number> {
   const stops = listenForStops(around)
   try {
-    const configuration = await readConfiguration(around.env, around.cwd)
+    // a file of the operator's is code, and may take its time
+    const read = readConfiguration(around.env, around.cwd)
+    const configuration = await Promise.race([read, stops.signal.then(() => null)])
+    if (configuration === null) return EXIT.ok
     const { log, flush } = createServiceLog(configuration.environment)
     for (const one of configuration.suspects) log.warn(one, 'unknown_variable')
     around.watch(watchedPaths(configuration, around.cwd))

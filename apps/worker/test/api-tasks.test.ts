@@ -268,9 +268,9 @@ describe('steering', () => {
       status: 503,
       body: { code: 'query_failed' },
     })
-    expect(await call('POST', '/queries/nope', {})).toMatchObject({
+    expect(await call('POST', '/queries/refus', {})).toMatchObject({
       status: 404,
-      body: { code: 'unknown_query' },
+      body: { code: 'unknown_query', detail: expect.stringContaining('did you mean refuse?') },
     })
     expect((await call('GET', '/queries')).body.queries.map((one: { name: string }) => one.name)).toEqual([
       'sum',

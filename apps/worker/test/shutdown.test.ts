@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { call, startService, type RunningService } from './running-service.js'
+import { call, runMain, startService, temporaryFolder, type RunningService } from './running-service.js'
 
 /** A task of this type, running. */
 async function runningTask(service: RunningService, type: string): Promise<string> {
@@ -18,6 +18,19 @@ describe('a shutdown', () => {
     service.child.kill('SIGTERM')
     expect(await service.ended).toBe(0)
     expect(await service.line('stopped')).toMatchObject({ outcome: 'drained', exit_code: 0 })
+  })
+
+  it('while the configuration is still loading ends with 0', async () => {
+    const folder = await temporaryFolder()
+    const file = join(folder, 'worker.config.mjs')
+    await writeFile(
+      file,
+      `console.log('{"event":"loading"}'); await new Promise((done) => setTimeout(done, 3_600_000)); export default {}`,
+    )
+    const service = runMain(['start'], { cwd: folder, env: { WORKER_CONFIG: file } })
+    await service.line('loading')
+    service.child.kill('SIGTERM')
+    expect(await service.ended).toBe(0)
   })
 
   it('is not ready, refuses submits and answers reads until the close', async () => {

@@ -1,6 +1,7 @@
 import type { Clock } from './clock.js'
 import { describeQuery, describeType, type QueryInfo, type TypeInfo } from './describe.js'
 import { isWorkerError, WorkerError } from './errors.js'
+import { nearestName } from './nearest-name.js'
 import type { QueueDriver } from './queue.js'
 import type { Registry } from './registry.js'
 import {
@@ -89,10 +90,11 @@ async function ask(
 ): Promise<unknown> {
   const known = registry.queries.get(name)
   if (!known) {
-    const details = { known_queries: [...registry.queries.keys()] }
-    throw new WorkerError('unknown_query', `no plugin of this worker has the query "${name.slice(0, 64)}"`, {
-      details,
-    })
+    const names = [...registry.queries.keys()]
+    const nearest = nearestName(name, names)
+    const hint = nearest ? `; did you mean ${nearest}?` : ''
+    const message = `no plugin of this worker has the query "${name.slice(0, 64)}"${hint}`
+    throw new WorkerError('unknown_query', message, { details: { known_queries: names } })
   }
   try {
     return await known.host.query(name, input, signal)

@@ -5,6 +5,7 @@ const SQLITE_BUSY = 5
 const SQLITE_IOERR = 10
 const SQLITE_CORRUPT = 11
 const SQLITE_FULL = 13
+const SQLITE_CANTOPEN = 14
 const SQLITE_NOTADB = 26
 const SQLITE_READONLY = 8
 
@@ -24,6 +25,9 @@ export function isFatal(error: unknown): boolean {
   return code === SQLITE_IOERR || code === SQLITE_CORRUPT || code === SQLITE_NOTADB
 }
 
+const CANNOT_OPEN =
+  'the queue file, or the -wal and -shm files that are made beside it, cannot be opened: expected a folder that this user may write to, on a disk that is not read-only'
+
 /** A SQLite error in the words of the contract. `unknown`: the transaction may have been committed. */
 export function toStoreError(error: unknown, unknown = false): WorkerError {
   const code = resultCodeOf(error)
@@ -35,6 +39,7 @@ export function toStoreError(error: unknown, unknown = false): WorkerError {
   if (code === SQLITE_BUSY)
     return make('store_unavailable', 'another process held the write lock for too long')
   if (code === SQLITE_READONLY) return make('store_unavailable', 'the queue file cannot be written')
+  if (code === SQLITE_CANTOPEN) return make('store_unavailable', CANNOT_OPEN)
   return make('store_unavailable', message)
 }
 
