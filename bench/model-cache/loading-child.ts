@@ -1,6 +1,7 @@
 /** Loads one model in one way, in this process, and writes what that did to its event loop and its memory: `node loading-child.ts WAY MODE ROOT MODEL`. */
 import { createHash } from 'node:crypto'
 import { createReadStream, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout } from 'node:timers/promises'
@@ -30,7 +31,9 @@ const ways: Record<Way, (signal: AbortSignal) => Promise<() => Promise<unknown>>
     return () => session.release()
   },
   'onnx-thread': async (signal) => {
-    const worker = new Worker(threadCode, { eval: true, workerData: path })
+    // code without a file of its own looks for packages from the working directory
+    const runtime = createRequire(import.meta.url).resolve('onnxruntime-node')
+    const worker = new Worker(threadCode, { eval: true, workerData: { runtime, path } })
     signal.addEventListener('abort', () => void worker.terminate())
     await new Promise((resolve, reject) => {
       worker.on('message', resolve).on('error', reject).on('exit', reject)
@@ -53,7 +56,7 @@ const ways: Record<Way, (signal: AbortSignal) => Promise<() => Promise<unknown>>
 
 const threadCode = `
 const { parentPort, workerData } = require('node:worker_threads')
-require('onnxruntime-node').InferenceSession.create(workerData, { intraOpNumThreads: 1 }).then((session) => {
+require(workerData.runtime).InferenceSession.create(workerData.path, { intraOpNumThreads: 1 }).then((session) => {
   globalThis.session = session
   parentPort.on('message', () => {}).postMessage('loaded')
 })`
