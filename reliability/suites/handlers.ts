@@ -1,5 +1,6 @@
 /** Every misdeed of a handler that is known here, mixed, beside a steady stream of canaries: each ends with its exact reason, and the canaries go on. */
 import { createArena, type Arena } from '../arena.ts'
+import { CANARY_EVERY_MS, judgeCanaries } from '../canaries.ts'
 import { createRandom, seedOf, type Random } from '../random.ts'
 import { tryCase, type Suite } from '../suite.ts'
 import type { WorkerProcess } from '../worker-process.ts'
@@ -8,8 +9,6 @@ import { started, waitForFinal } from './lease.ts'
 import { endedAsExpected, MISDEEDS, type Misdeed } from './spin-thread.ts'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-const CANARY_EVERY_MS = 25
-const LEAST_SHARE = 0.9
 const ALONE_MS = 3000
 /** One for each core. */
 const AT_ONCE = 2
@@ -76,9 +75,7 @@ async function mix(
     }
     const beside = await canariesDuring(arena, () => Promise.all(Array.from({ length: AT_ONCE }, lane)))
     Object.assign(counts, { canaries_per_second: [alone, beside] })
-    if (beside < LEAST_SHARE * alone) wrong.push(`P10 the canaries fell from ${alone} to ${beside} a second`)
-    if (alone < 0.5 * (1000 / CANARY_EVERY_MS))
-      wrong.push(`canaries ran at ${alone} a second by themselves: the machine is too loaded to tell`)
+    wrong.push(...judgeCanaries(alone, beside))
     const { code } = await arena.stop(worker)
     if (code !== 0) wrong.push(`the worker ended with ${code}: ${arena.errors().slice(-500)}`)
     return wrong

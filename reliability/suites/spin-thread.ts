@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Task } from '@mcp-worker/runtime'
 import { createArena, type Arena } from '../arena.ts'
+import { CANARY_EVERY_MS, judgeCanaries } from '../canaries.ts'
 import type { Lab } from '../lab.ts'
 import { monotonicMs } from '../monotonic.ts'
 import type { WorkerProcess } from '../worker-process.ts'
@@ -27,9 +28,7 @@ export const MISDEEDS: readonly Misdeed[] = [
   { type: 'spin_rejection', payload: {}, reason: 'crashed', code: 'host_crashed', endless: false },
 ]
 
-const CANARY_EVERY_MS = 25
 const WINDOW_MS = 3000
-const LEAST_SHARE = 0.9
 /** The promise for a time limit of 2 s. */
 const KILLED_WITHIN_MS = 2500
 const MISDEEDS_AT_ONCE = 2
@@ -67,10 +66,7 @@ export async function misbehave(
       task === null ? ['P1 the task is gone'] : endedAsExpected(task, misdeed),
     )
     if (misdeed.endless) wrong.push(...killedInTime(arena, ids), ...(await quiet(worker)))
-    if (during.rate < LEAST_SHARE * before.rate)
-      wrong.push(`P10 the canaries fell from ${before.rate} to ${during.rate} a second`)
-    if (before.rate < 0.5 * (1000 / CANARY_EVERY_MS))
-      wrong.push(`canaries ran at ${before.rate} a second by themselves: the machine is too loaded to tell`)
+    wrong.push(...judgeCanaries(before.rate, during.rate))
     figures.push({
       misdeed: misdeed.type,
       canaries_per_second: [before.rate, during.rate],
