@@ -143,6 +143,8 @@ async function startAgain(arena: Arena, fits: (line: Start) => boolean) {
     (one): one is Start => one.e === 'start' && one.pid === worker.pid && fits(one),
     LONGEST_MS,
   )
+  // its task may run before it answers questions
+  if ((await worker.ready) === null) throw new Error(`the worker did not start: ${arena.errors()}`)
   const boot = arena.ledger().find((one) => one.e === 'boot' && one.pid === worker.pid)
   const allowed = Math.max(0, (boot?.t ?? worker.spawnedAt) - worker.spawnedAt - IDLE_BOOT_MS)
   const tookMs = (line?.t ?? worker.spawnedAt + LONGEST_MS) - worker.spawnedAt

@@ -31,6 +31,8 @@ export interface RunningWorker extends FrontDoor {
   checkHealth(): Promise<HealthReport>
   lastHealth(): HealthReport | null
   notReady(): readonly string[]
+  /** Resolves when the first health check has ended. Tasks run before: how long a check takes must not hold up what was in hand at a crash. */
+  readonly checked: Promise<void>
   readonly schedules: Schedules['list']
   stop(timeoutMs: number): Promise<StopOutcome>
 }
@@ -45,7 +47,9 @@ export async function startWorker(settings: Settings): Promise<RunningWorker> {
   mkdirSync(settings.dataDir, { recursive: true })
   const parts = wire(settings)
   await open(settings, parts)
-  const quiet = await work(settings, parts)
+  const { checked, quiet } = work(settings, parts)
+  let isChecked = false
+  void checked.then(() => (isChecked = true))
   const { queue, waits, health, fatal, door } = parts
   return {
     ...door,
@@ -54,7 +58,8 @@ export async function startWorker(settings: Settings): Promise<RunningWorker> {
     checkHealth: health.check,
     lastHealth: health.last,
     schedules: () => parts.schedules.list(),
-    notReady: () => (fatal.raised() ? ['store'] : []),
+    checked,
+    notReady: () => (fatal.raised() ? ['store'] : isChecked ? [] : ['starting']),
     stop: (timeoutMs) => stopWorker(timeoutMs, settings, parts, quiet),
   }
 }
@@ -173,8 +178,8 @@ async function open(settings: Settings, { keeper, clock, hosted, fatal, metrics 
   }
 }
 
-/** From here on it claims, checks its health and prunes; what it answers ends all three and those who wait for tasks. */
-async function work(settings: Settings, parts: Parts): Promise<() => Promise<void>> {
+/** From here on it claims, checks its health and prunes; `quiet` ends all three and those who wait for tasks. */
+function work(settings: Settings, parts: Parts) {
   const { queue, logger, role, healthCheckIntervalMs, retention, concurrency } = settings
   const { waits, lag, health, loop, registry, metrics, schedules } = parts
   lag.start()
@@ -189,21 +194,23 @@ async function work(settings: Settings, parts: Parts): Promise<() => Promise<voi
     loop.start()
     schedules.start()
   }
-  await health.start(healthCheckIntervalMs)
   const prune = async () => {
     const pruned = await queue.prune(retention, PRUNE_AT_ONCE)
     return pruned < PRUNE_AT_ONCE.limit ? PRUNE_EVERY_MS : PRUNE_ON_MS
   }
   const pruning = repeat(PRUNE_EVERY_MS, prune, logger, 'prune_failed')
   const types = [...registry.types.keys()]
-  logger.info({ types, queue: queue.capabilities.name, concurrency }, 'worker_started')
-  return async () => {
+  const checked = health
+    .start(healthCheckIntervalMs)
+    .then(() => logger.info({ types, queue: queue.capabilities.name, concurrency }, 'worker_started'))
+  const quiet = async () => {
     stopListening()
     await waits.close()
     lag.stop()
     health.stop()
     pruning.stop()
   }
+  return { checked, quiet }
 }
 
 /** The first fatal error is told once; from then on the worker isn't ready. */

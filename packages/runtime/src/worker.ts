@@ -90,6 +90,7 @@ export function createWorker<const Ps extends readonly Plugin[]>(options: Worker
   async function stop(timeoutMs: number): Promise<StopOutcome> {
     if (!starting) return 'drained'
     const started = await starting.catch(() => null)
+    await started?.checked
     return started ? started.stop(timeoutMs) : 'drained'
   }
 
@@ -98,7 +99,9 @@ export function createWorker<const Ps extends readonly Plugin[]>(options: Worker
     async start() {
       if (stopping && !starting) throw new WorkerError('draining', 'the worker was stopped: make a new one')
       starting ??= startWorker(settings)
+      // before the first health check has ended: its handlers run already, and may submit
       running = await starting
+      await running.checked
     },
     async submit(type, payload, submitOptions) {
       const started = accepting()

@@ -18,7 +18,7 @@ import { z } from 'zod'
 
 interface Word {
   setup?: () => void
-  health?: () => void
+  health?: () => void | Promise<void>
 }
 
 /** Handlers of every kind of end, and a plugin whose health and setup the test decides. */

@@ -25,6 +25,26 @@ it('a schedule whose task would be refused stops the start, and leaves no thread
   expect(threads()).toBe(before)
 })
 
+it('takes submits of its own handlers while its first health check goes on', async () => {
+  const first = await started({ queue: onDisk() })
+  await first.worker.submit('until_aborted', {}, { delay: 200 })
+  await first.worker.stop()
+  const check = new EventEmitter()
+  const { worker, events } = made({
+    queue: onDisk(),
+    word: { health: async () => void (await once(check, 'ended')) },
+  })
+  const running = once(events, 'until_aborted')
+  const starting = worker.start()
+  await running
+  const { id } = await worker.submit('shout', { word: 'meanwhile' })
+  expect(worker.notReady()).toEqual(['starting'])
+  check.emit('ended')
+  await starting
+  expect(worker.notReady()).toEqual([])
+  expect(await worker.wait(id, { timeoutMs: 20_000 })).toMatchObject({ status: 'succeeded' })
+})
+
 it('a schedule fires, and does not while the worker drains', async () => {
   const schedules = [{ name: 'often', type: 'shout', payload: { word: 'ja' }, every: '1s' } as const]
   const queue = memoryQueue()
