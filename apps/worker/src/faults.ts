@@ -22,6 +22,11 @@ export function check<S extends z.ZodType>(
   return { faults }
 }
 
+/** For people. A fault of the whole has no path. */
+export function faultLine({ path, message }: Fault): string {
+  return path === '' ? message : `${path}: ${message}`
+}
+
 function unknownKey(key: string, known: readonly string[]): string {
   if (known.length === 0) return 'unknown key'
   const near = nearest(key, known, Math.ceil(key.length / 2))

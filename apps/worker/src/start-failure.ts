@@ -1,4 +1,5 @@
 import { isWorkerError } from '@mcp-worker/runtime'
+import { faultLine } from './faults.js'
 
 /** What a person reads who started the service in vain: every fault on a line of its own. */
 export function describeStartFailure(error: unknown): string {
@@ -10,6 +11,6 @@ export function describeStartFailure(error: unknown): string {
     return `mcp-worker cannot start: ${error.message} (${error.code})\n  ${error.remedy}\n`
   }
   const count = error.faults.length === 1 ? 'one fault' : `${error.faults.length} faults`
-  const lines = error.faults.map(({ path, message }) => `  ${path}: ${message}`)
+  const lines = error.faults.map((one) => `  ${faultLine(one)}`)
   return `mcp-worker cannot start: ${count} (${error.code})\n${lines.join('\n')}\n${error.remedy}\n`
 }

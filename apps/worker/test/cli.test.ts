@@ -98,6 +98,8 @@ describe('mcp-worker', () => {
     expect(refused.err).toContain('payload.txt: unknown key')
     expect(refused.out).toBe('')
     expect((await cli(url, ['cancel', 'nope'])).err).toContain('not_found')
+    // a fault of the whole input has no path to begin its line with
+    expect((await cli(url, ['query', 'sum', '5'])).err).toMatch(/^  expected object, got number/m)
     const odd = await cli(url, ['cancel', '--type', 'echo', '--limit', 'x'])
     expect(odd).toMatchObject({ code: 1, err: expect.stringContaining('expected number, got string') })
   })

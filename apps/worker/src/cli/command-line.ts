@@ -1,5 +1,6 @@
 import { isWorkerError } from '@mcp-worker/runtime'
 import { Command, CommanderError } from 'commander'
+import { faultLine } from '../faults.js'
 import { createApiClient, RefusedError, UnreachableError } from './api-client.js'
 import { addBackup } from './backup.js'
 import type { CommandContext, CommandLine } from './command-context.js'
@@ -63,7 +64,7 @@ function explain(error: unknown, terminal: Terminal): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE
   if (error instanceof RefusedError) {
     const { code, detail, remedy, faults = [] } = error.problem
-    const lines = faults.map((one) => `  ${one.path}: ${one.message}`).map(plain)
+    const lines = faults.map((one) => plain(`  ${faultLine(one)}`))
     terminal.printError(
       `${plain(`${code}: ${detail}`)}\n${lines.map((one) => `${one}\n`).join('')}${plain(remedy ?? '')}\n`,
     )
