@@ -19,6 +19,7 @@ import { z } from 'zod'
 interface Word {
   setup?: () => void
   health?: () => void | Promise<void>
+  teardown?: () => void
 }
 
 /** Handlers of every kind of end, and a plugin whose health and setup the test decides. */
@@ -33,6 +34,7 @@ function acme(word: Word) {
     options: z.strictObject({}),
     setup: async () => word.setup?.(),
     health: async () => word.health?.(),
+    teardown: async () => word.teardown?.(),
     handlers: (handler) => [
       handler('shout', {
         payload: z.strictObject({ word: z.string() }),

@@ -1,4 +1,5 @@
 import { EventEmitter, once } from 'node:events'
+import { setTimeout } from 'node:timers/promises'
 import { createWorker, memoryQueue } from '@mcp-worker/runtime'
 import { expect, it } from 'vitest'
 import { failing, refusal, wordsWorkers } from './words-worker.js'
@@ -43,6 +44,26 @@ it('takes submits of its own handlers while its first health check goes on', asy
   await starting
   expect(worker.notReady()).toEqual([])
   expect(await worker.wait(id, { timeoutMs: 20_000 })).toMatchObject({ status: 'succeeded' })
+})
+
+it('a stop during the first health check lets it end, so that nothing is checked after its teardown', async () => {
+  const check = new EventEmitter()
+  const order: string[] = []
+  const health = async () => {
+    check.emit('begun')
+    await once(check, 'end')
+    order.push('checked')
+  }
+  const { worker } = made({ word: { health, teardown: () => void order.push('torn down') } })
+  const begun = once(check, 'begun')
+  const starting = worker.start()
+  await begun
+  const stopping = worker.stop({ timeoutMs: 1000 })
+  // time for a stop that does not wait
+  await setTimeout(100)
+  check.emit('end')
+  await Promise.all([starting, stopping])
+  expect(order).toEqual(['checked', 'torn down'])
 })
 
 it('a schedule fires, and does not while the worker drains', async () => {

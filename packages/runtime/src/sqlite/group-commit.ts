@@ -97,11 +97,9 @@ export function createGroupCommit(around: Around): GroupCommit {
   }
 
   return (batch, answers) => {
-    const before = answers.length
     try {
       commit(batch, answers)
     } catch (error) {
-      answers.length = before
       const full = isWorkerError(error) && error.code === 'storage_full'
       if (full && batch.writes.some(isSubmit)) commitWithoutSubmits(batch, answers, error)
       else failAll(batch, answers, error)
