@@ -248,7 +248,7 @@ async function endFailed(
   if (attempt.lost !== null) observer.gone(entry.engine.name, entry.model.modelId, attempt.lost)
   if (entry.loaded !== null) await around.letGo.giveBack(entry)
   else entry.ledger.release(entry)
-  const isBackedOff = !cancelled && !(isModelError(error) && !error.retryable)
+  const isBackedOff = !cancelled && isLoadFailure(error)
   // nothing to wait for; but health tells of a warm model that is missing
   if (!cancelled && !isBackedOff)
     entry.failure = { error, count: entry.failure?.count ?? 0, retryAt: clock.now() }
@@ -258,6 +258,11 @@ async function endFailed(
     rejectAll(entry, error)
   }
   around.roomOf(entry).changed()
+}
+
+/** What may pass by itself with time. Not a wait for room that ran out: nothing failed about the model, and the next one may find room at once. */
+function isLoadFailure(error: Error): boolean {
+  return !isModelError(error) || (error.retryable && error.code !== 'NO_ROOM')
 }
 
 function rejectAll(entry: ModelEntry, error: Error): void {

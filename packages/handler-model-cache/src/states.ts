@@ -21,7 +21,8 @@
  * - **draining**: to be unloaded as soon as its last use ends. A request revives it (`ready`), unless the eviction was forced: then the request
  *   waits and loads it again afterwards.
  * - **unloading**: the engine gives the memory back; the bytes stay counted until it says so. A request waits and loads it again afterwards.
- * - **failed**: the last load failed with an error that may pass. Requests before the backoff's end get that error, with the time to wait.
+ * - **failed**: the last load failed with an error that may pass. Requests before the backoff's end get that error, with the time to wait. A wait for
+ *   room that ran out is no failed load: the model is absent then, and the next request stands in the line at once.
  *
  * From warming, ready and draining a model that its engine lost (`MODEL_GONE`) goes to absent at once: its bytes are free, who waits is told.
  */

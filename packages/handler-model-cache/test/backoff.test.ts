@@ -71,3 +71,48 @@ test('the late death of an earlier load of a model takes nothing from the one th
   deaths[0]?.(new ModelError('MODEL_GONE', 'the first process ended'))
   expect([stateOf('a'), counted(), deaths.length]).toEqual(['ready', 60, 2])
 })
+
+test('who waited for room in vain is followed at once: nothing failed about the model', async () => {
+  const {
+    preload,
+    loadAll,
+    use,
+    clock,
+    stateOf,
+    test: engine,
+  } = openCache(MODELS, {
+    settings: { roomWaitMs: 5000 },
+  })
+  await loadAll('b')
+  const using = await use('b')
+  const first = preload('a')
+  await settled()
+  await clock.step(5000)
+  expect([first.seen(), stateOf('a')]).toMatchObject([{ code: 'NO_ROOM' }, 'absent'])
+  using.end()
+  const second = preload('a')
+  await settled()
+  engine.unloads.of('b').resolve()
+  await settled()
+  engine.loads.of('a').resolve({})
+  await expect(second).resolves.toMatchObject({ how: 'loaded' })
+})
+
+test('a load that outgrew its room is asked again at once, and waits for the room that it measured', async () => {
+  const { preload, loadAll, use, stateOf, clock, test: engine } = openCache({ a: 30, b: 60 })
+  await loadAll('b')
+  const using = await use('b')
+  const first = preload('a')
+  await settled()
+  engine.loads.of('a').resolve({ bytes: 50 })
+  await settled()
+  engine.unloads.of('a').resolve()
+  await expect(first).rejects.toMatchObject({ code: 'NO_ROOM' })
+  await settled()
+  const second = preload('a')
+  await settled()
+  expect([second.seen(), stateOf('a')]).toEqual(['waiting', 'queued'])
+  using.end()
+  await clock.step(0)
+  expect(stateOf('b')).toBe('unloading')
+})

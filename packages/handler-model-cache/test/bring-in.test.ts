@@ -119,7 +119,7 @@ test('a load that measured more than can be made room for is unloaded again: NO_
   engine.unloads.of('c').resolve()
   await expect(asked).rejects.toMatchObject({ code: 'NO_ROOM', retryable: true })
   await settled()
-  expect([stateOf('a'), stateOf('c'), counted()]).toEqual(['ready', 'failed', 60])
+  expect([stateOf('a'), stateOf('c'), counted()]).toEqual(['ready', 'absent', 60])
 })
 
 function outOfMemory(): Error {
