@@ -1,3 +1,5 @@
+import { callAfter } from './timers.js'
+
 /** The time of the cache, injected so that tests step it. Monotonic: never compared with wall time. */
 export interface CacheClock {
   /** Milliseconds. */
@@ -6,16 +8,10 @@ export interface CacheClock {
   after(ms: number, callback: () => void): () => void
 }
 
-const MAX_TIMER_MS = 2 ** 31 - 1
-
 export function createCacheClock(): CacheClock {
   return {
     now: () => performance.now(),
-    after(ms, callback) {
-      const timer = setTimeout(callback, Math.min(Math.max(0, ms), MAX_TIMER_MS))
-      timer.unref()
-      return () => clearTimeout(timer)
-    },
+    after: callAfter,
   }
 }
 

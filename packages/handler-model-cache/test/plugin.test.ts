@@ -51,6 +51,7 @@ test('payloads that make no sense are refused at the submit with the path of the
     [{}, 'payload.model_id'],
     [{ model_id: 'a', keep_alive: '24' }, 'payload.keep_alive'],
     [{ model_id: 'a', keep_alive: -5 }, 'payload.keep_alive'],
+    [{ model_id: 'a', keep_alive: '999999999d' }, 'payload.keep_alive'],
     [{ model_id: 'a\n' }, 'payload.model_id'],
     [{ model_id: 'a', digest: 'abc' }, 'payload.digest'],
     [{ model_id: 'a', warmup: { runs: 0 } }, 'payload.warmup.runs'],

@@ -1,5 +1,6 @@
 import type { WarmupOptions, WarmupTimes } from '../engine.js'
 import { ModelError } from '../errors.js'
+import { timeoutSignal } from '../timers.js'
 
 /**
  * Runs a model as often as asked within the time limit.
@@ -9,7 +10,7 @@ export async function timeRuns(
   { runs, maxMs, signal }: Pick<WarmupOptions, 'runs' | 'maxMs' | 'signal'>,
   runOnce: (signal: AbortSignal) => Promise<number>,
 ): Promise<WarmupTimes> {
-  const limit = AbortSignal.timeout(maxMs)
+  const limit = timeoutSignal(maxMs)
   const both = AbortSignal.any([signal, limit])
   const times: number[] = []
   try {

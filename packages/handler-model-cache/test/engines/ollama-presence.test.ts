@@ -70,3 +70,21 @@ test('stops asking the server when nothing is loaded any more', async () => {
   while (questionsOf('watching') < before.watching + 5) await setImmediate()
   expect(questionsOf('stopped')).toBe(before.stopped)
 })
+
+test('asks no sooner than after 30 days where that is its time, and gives up no sooner', async () => {
+  const { server } = await openOllama()
+  const open = (apiKey: string, watchInterval: string) => {
+    const times = { requestTimeout: '30d', loadTimeout: '30d', unloadTimeout: '30d', watchInterval }
+    const engine = createOllamaEngine(ollamaEngineOptions.parse({ url: server.url, apiKey, ...times }))
+    onTestFinished(() => engine.close())
+    return engine
+  }
+  const loaded = await open('seldom', '30d').load(llama, loadOptions())
+  await open('often', '20ms').load(modelRef('qwen3:4b'), loadOptions())
+  const before = server.received.length
+  // the questions of the other engine are the clock
+  while (server.received.length < before + 20) await setImmediate()
+  const later = server.received.slice(before).map(({ authorization }) => authorization)
+  expect(later).not.toContain('Bearer seldom')
+  await loaded.unload(never)
+})

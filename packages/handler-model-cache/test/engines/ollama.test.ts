@@ -22,6 +22,15 @@ test('loads with an empty generate, for as long as it is wanted', async () => {
   ])
 })
 
+test('asks the server to keep a model for 30 days, and for ever where it could not count so long', async () => {
+  const { server, engine } = await openOllama()
+  await engine.load(llama, loadOptions({ keepAliveMs: 30 * 86_400_000 }))
+  // more than 2^63 nanoseconds, which the server refuses
+  await engine.load(modelRef('slow'), loadOptions({ keepAliveMs: 999_999_999 * 86_400_000 }))
+  const generates = server.received.filter(({ path }) => path === '/api/generate')
+  expect(generates.map(({ body }) => body['keep_alive'])).toEqual(['2592000000ms', -1])
+})
+
 test('keeps the keep-alive at a warmup, which the server would set to its default otherwise', async () => {
   const { server, engine } = await openOllama()
   const loaded = await engine.load(llama, loadOptions({ keepAliveMs: null }))

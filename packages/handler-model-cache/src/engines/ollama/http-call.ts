@@ -2,6 +2,7 @@ import { type IncomingMessage, request as httpRequest } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { text } from 'node:stream/consumers'
 import { ModelError } from '../../errors.js'
+import { timeoutSignal } from '../../timers.js'
 
 export interface HttpAnswer {
   readonly status: number
@@ -48,7 +49,7 @@ export function createHttpCall(base: string, apiKey: string | undefined): HttpCa
   }
   return async (path, body, { signal, timeoutMs }) => {
     signal.throwIfAborted()
-    const timeout = AbortSignal.timeout(timeoutMs)
+    const timeout = timeoutSignal(timeoutMs)
     try {
       const response = await open(path, body, AbortSignal.any([signal, timeout]))
       const content = await text(response)

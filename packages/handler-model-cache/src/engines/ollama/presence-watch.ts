@@ -1,4 +1,5 @@
 import { isModelError } from '../../errors.js'
+import { callAfter } from '../../timers.js'
 import { codeOf } from './http-call.js'
 import { canonicalName } from './model-name.js'
 import type { OllamaServer } from './server.js'
@@ -21,13 +22,12 @@ export interface PresenceWatch {
 export function createPresenceWatch(server: OllamaServer, intervalMs: number): PresenceWatch {
   const models = new Set<WatchedModel>()
   const closing = new AbortController()
-  let timer: NodeJS.Timeout | null = null
+  let cancel: (() => void) | null = null
   let refusals = 0
 
   function schedule(): void {
-    if (closing.signal.aborted || models.size === 0 || timer) return
-    timer = setTimeout(() => void look(), intervalMs)
-    timer.unref()
+    if (closing.signal.aborted || models.size === 0 || cancel) return
+    cancel = callAfter(intervalMs, () => void look())
   }
   async function look(): Promise<void> {
     // what is added while the question is under way is not in its answer
@@ -43,7 +43,7 @@ export function createPresenceWatch(server: OllamaServer, intervalMs: number): P
       refusals = isRefusal(error) ? refusals + 1 : 0
       if (refusals >= refusalsUntilGone) for (const watched of models) watched.lose('the server has gone')
     }
-    timer = null
+    cancel = null
     schedule()
   }
   return {
@@ -54,7 +54,7 @@ export function createPresenceWatch(server: OllamaServer, intervalMs: number): P
     remove: (watched) => void models.delete(watched),
     close() {
       closing.abort()
-      if (timer) clearTimeout(timer)
+      cancel?.()
     },
   }
 }

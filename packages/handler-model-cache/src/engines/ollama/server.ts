@@ -114,9 +114,12 @@ export function baseOf(url: string): string {
   return url.replace(/\/+$/, '')
 }
 
+/** The server counts nanoseconds in 63 bits, some 292 years, and refuses more. */
+const MOST_KEEP_ALIVE_MS = 9e12
+
 /** 0 in a request without a prompt would unload at once. */
 function keepAliveText(ms: number | null): string | number {
-  return ms === null ? -1 : `${Math.max(1000, Math.round(ms))}ms`
+  return ms === null || ms > MOST_KEEP_ALIVE_MS ? -1 : `${Math.max(1000, Math.round(ms))}ms`
 }
 
 function read<T>(answer: HttpAnswer, schema: z.ZodType<T>, what: string): T {

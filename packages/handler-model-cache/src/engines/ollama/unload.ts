@@ -1,5 +1,6 @@
 import { setTimeout } from 'node:timers/promises'
 import { ModelError } from '../../errors.js'
+import { timeoutSignal } from '../../timers.js'
 import { canonicalName } from './model-name.js'
 import type { OllamaServer, RunningModel } from './server.js'
 
@@ -15,7 +16,7 @@ export async function unloadModel(
   timeoutMs: number,
   signal: AbortSignal,
 ): Promise<void> {
-  const timeout = AbortSignal.timeout(timeoutMs)
+  const timeout = timeoutSignal(timeoutMs)
   const both = AbortSignal.any([signal, timeout])
   try {
     await server.askToUnload(model, both)

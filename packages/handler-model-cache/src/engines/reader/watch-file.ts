@@ -1,4 +1,5 @@
 import { stat } from 'node:fs/promises'
+import { callAfter } from '../../timers.js'
 import { identityOf } from './file-identity.js'
 
 /**
@@ -12,15 +13,13 @@ export function watchFile(
   onChange: (what: 'changed' | 'gone') => void,
 ): () => void {
   let stopped = false
-  let timer = setTimeout(() => void look(), intervalMs)
-  timer.unref()
+  let cancel = callAfter(intervalMs, () => void look())
 
   async function look(): Promise<void> {
     const now = await currentIdentity(path)
     if (stopped) return
     if (now === identity || now === 'unknown') {
-      timer = setTimeout(() => void look(), intervalMs)
-      timer.unref()
+      cancel = callAfter(intervalMs, () => void look())
       return
     }
     stopped = true
@@ -28,7 +27,7 @@ export function watchFile(
   }
   return () => {
     stopped = true
-    clearTimeout(timer)
+    cancel()
   }
 }
 
