@@ -19,6 +19,13 @@ const OLLAMA_MODELS: readonly OllamaModel[] = [
     capabilities: ['completion'],
   },
   { name: 'qwen3:4b', size: GIB, digest: 'b'.repeat(64), memory: 2 * GIB, capabilities: ['completion'] },
+  {
+    name: 'Mixed/Case-GGUF:Q4_K_M',
+    size: GIB,
+    digest: 'd'.repeat(64),
+    memory: GIB,
+    capabilities: ['completion'],
+  },
   { name: 'gemma:2b', size: GIB, digest: 'c'.repeat(64), memory: 2 * GIB, capabilities: ['completion'] },
 ]
 

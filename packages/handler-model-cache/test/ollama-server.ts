@@ -73,9 +73,10 @@ export async function startOllamaServer(models: readonly OllamaModel[]): Promise
   const holds = { count: 0 }
   let released = false
 
-  const find = (name: unknown): OllamaModel | undefined => {
-    const asked = String(name)
-    return models.find((model) => model.name === asked || model.name === `${asked}:latest`)
+  // names are compared without regard to case (types/model/name.go, getExistingName of server/routes.go)
+  const find = (given: unknown): OllamaModel | undefined => {
+    const asked = String(given).toLowerCase()
+    return models.find(({ name }) => [asked, `${asked}:latest`].includes(name.toLowerCase()))
   }
   const hold = async (response: ServerResponse, goesOn: boolean): Promise<'go on' | 'given up'> => {
     holds.count += 1

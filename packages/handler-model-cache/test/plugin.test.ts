@@ -219,6 +219,9 @@ test('the spellings that the server takes for one model are one model here', asy
   expect(await outcomeOf('llama3-8b')).toBe('loaded')
   expect(await outcomeOf('llama3-8b:latest')).toBe('hit')
   expect(await outcomeOf('library/llama3-8b')).toBe('hit')
+  expect(await outcomeOf('LLAMA3-8B')).toBe('hit')
+  expect(await outcomeOf('Library/Llama3-8b:Latest')).toBe('hit')
+  expect((await worker.query('model_cache_status', { all: true })).models).toHaveLength(1)
 })
 
 test('the operation warmup runs the model where no other load is warmed', async () => {
@@ -271,4 +274,27 @@ test('a hit whose server has dropped the model meanwhile loads it again', async 
   server.loaded.clear()
   expect(await preload()).toMatchObject({ outcome: 'loaded', budget: { used: 2 * GIB } })
   expect([...server.loaded]).toEqual(['gemma:2b'])
+})
+
+test('a name in capitals finds, loads, counts and evicts the model that the server writes in another case', async () => {
+  const { worker, server } = await startCacheWorker({ endpointMemoryLimitMb: 4096, minResidency: '0s' })
+  const run = async (payload: { model_id: string; operation?: 'evict' | 'status' }) =>
+    (await worker.submit('model_cache', payload)).result()
+  expect(await run({ model_id: 'Mixed/Case-GGUF:Q4_K_M' })).toMatchObject({ outcome: 'loaded' })
+  expect(await run({ model_id: 'mixed/case-gguf:q4_k_m' })).toMatchObject({
+    outcome: 'hit',
+    budget: { used: GIB },
+  })
+  // asked for as the server writes it: not each server finds another case
+  const asked = server.received.flatMap(({ body }) => ('model' in body ? [body['model']] : []))
+  expect(new Set(asked)).toEqual(new Set(['Mixed/Case-GGUF:Q4_K_M']))
+  await run({ model_id: 'QWEN3:4B' })
+  expect(await run({ operation: 'status', model_id: 'Qwen3:4b' })).toMatchObject({
+    outcome: 'hit',
+    budget: { used: 3 * GIB },
+  })
+  expect(await run({ operation: 'evict', model_id: 'MIXED/case-gguf:q4_k_m' })).toMatchObject({
+    outcome: 'evicted',
+  })
+  expect([...server.loaded]).toEqual(['qwen3:4b'])
 })

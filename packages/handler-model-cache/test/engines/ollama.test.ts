@@ -15,10 +15,10 @@ test('loads with an empty generate, for as long as it is wanted', async () => {
   await engine.load(modelRef('slow'), loadOptions({ keepAliveMs: 0 }))
   const generates = server.received.filter(({ path }) => path === '/api/generate').map(({ body }) => body)
   expect(generates).toEqual([
-    { model: 'llama3.2', stream: false, keep_alive: -1, options: {} },
+    { model: 'llama3.2:latest', stream: false, keep_alive: -1, options: {} },
     { model: 'qwen3:4b', stream: false, keep_alive: '90000ms', options: {} },
     // 0 would be an unload
-    { model: 'slow', stream: false, keep_alive: '1000ms', options: {} },
+    { model: 'slow:latest', stream: false, keep_alive: '1000ms', options: {} },
   ])
 })
 

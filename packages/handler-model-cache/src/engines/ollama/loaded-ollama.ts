@@ -19,6 +19,8 @@ interface LoadedOllama {
   readonly watch: PresenceWatch
   readonly input: OllamaInput
   readonly options: OllamaEngineOptions
+  /** What the cache calls it. */
+  readonly modelId: string
   /** 64 hex digits. */
   readonly digest: string
   /** Of an embedding model; null: it generates. */
@@ -51,7 +53,9 @@ export function createLoadedOllama(loaded: LoadedOllama): LoadedModel {
       input = { ...input, keepAliveMs }
       await held.use((both) => touchModel(server, input, dimension !== null, both), signal)
     },
-    ...(dimension !== null && { embedder: createOllamaEmbedder({ model, digest, dimension, embed }) }),
+    ...(dimension !== null && {
+      embedder: createOllamaEmbedder({ model: loaded.modelId, digest, dimension, embed }),
+    }),
   }
 }
 

@@ -40,7 +40,7 @@ export function createOllamaEngine(options: OllamaEngineOptions): ModelEngine {
       const problem = `expected ${model.digest} as the digest of ${JSON.stringify(model.modelId)}, got ${digest}`
       throw new ModelError('DIGEST_MISMATCH', problem)
     }
-    return { ...stored, digest, details: await server.details(model.modelId, signal) }
+    return { ...stored, digest, details: await server.details(stored.name, signal) }
   }
 
   function load(model: ModelRef, loadOptions: LoadOptions): Promise<LoadedModel> {
@@ -63,17 +63,19 @@ export function createOllamaEngine(options: OllamaEngineOptions): ModelEngine {
     const wasThere = await findRunning(server, model.modelId, signal)
     progress(0, found.size)
     try {
-      const input = { model: model.modelId, keepAliveMs, timeoutMs: options.loadTimeout }
+      // as the server writes it: older ones do not find another case
+      const input = { model: found.name, keepAliveMs, timeoutMs: options.loadTimeout }
       const dimension = await touchModel(server, input, isEmbedding(found.details), signal)
       const running = await findRunning(server, model.modelId, signal)
       if (!running)
         throw new ModelError('MODEL_GONE', `expected ${endpoint} to hold ${model.modelId}, it does not`)
       progress(found.size, found.size)
       const digest = found.digest.slice('sha256:'.length)
-      return createLoadedOllama({ server, watch, input, options, digest, dimension, bytes: running.size })
+      const parts = { server, watch, input, options, digest, dimension, bytes: running.size }
+      return createLoadedOllama({ ...parts, modelId: model.modelId })
     } catch (error) {
       // what somebody else had loaded stays
-      if (!wasThere) await giveBack(model.modelId)
+      if (!wasThere) await giveBack(found.name)
       throw error
     }
   }
