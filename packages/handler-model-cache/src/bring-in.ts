@@ -200,25 +200,35 @@ async function keepWithinLimit(entry: ModelEntry, around: BringInAround): Promis
 }
 
 function becomeReady(entry: ModelEntry, loadMs: number, around: BringInAround): void {
-  const { clock, observer, letGo } = around
+  const { clock, letGo } = around
   const now = clock.now()
+  const wasThere = entry.loaded?.wasThere === true
   move(entry, 'ready', now)
-  entry.loadMs = loadMs
   entry.readyAt = now
   entry.lastUsedAt = now
   entry.failure = null
-  const soonAgain = entry.displacedAt !== null && now - loadMs - entry.displacedAt < around.thrashWindowMs
+  if (!wasThere) noteLoad(entry, loadMs, around)
   entry.displacedAt = null
-  observer.loadEnded(entry.engine.name, 'loaded', loadMs / 1000, soonAgain)
   const [first] = entry.waiters
   for (const waiter of entry.waiters) {
     waiter.hold()
     if (waiter.wish.pin) entry.pinned = true
-    waiter.resolve({ kind: 'ready', how: waiter === first ? 'loaded' : 'joined' })
+    waiter.resolve({ kind: 'ready', how: wasThere ? 'hit' : waiter === first ? 'loaded' : 'joined' })
   }
   entry.waiters.clear()
   letGo.restTimer(entry)
   around.roomOf(entry).changed()
+}
+
+function noteLoad(
+  entry: ModelEntry,
+  loadMs: number,
+  { clock, observer, thrashWindowMs }: BringInAround,
+): void {
+  entry.loadMs = loadMs
+  const { displacedAt } = entry
+  const soonAgain = displacedAt !== null && clock.now() - loadMs - displacedAt < thrashWindowMs
+  observer.loadEnded(entry.engine.name, 'loaded', loadMs / 1000, soonAgain)
 }
 
 // ── when it does not come to that ─────────────────────────────────────────────────────────────────────────────────────

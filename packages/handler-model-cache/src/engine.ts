@@ -87,6 +87,13 @@ export interface LoadedModel {
    * was under way rejects with MODEL_GONE. A listener added after that is called as well. Never called for an `unload`.
    */
   onGone(callback: (reason: Error) => void): void
+  /** Of models on a shared endpoint: it held the model already, nothing was loaded. Default false. */
+  readonly wasThere?: boolean
+  /**
+   * Of models on a shared endpoint: whether the time for which it was to keep the model is over, as far as that is known. What it does not hold any more then
+   * was not lost. False for one whose process or server died.
+   */
+  hasExpired?(): boolean
   /**
    * Whether the content that `estimate` would check now is the one that was loaded; false also where that cannot be said. Absent for engines whose estimates
    * always say the digest, and for content that does not change.

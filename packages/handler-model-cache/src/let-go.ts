@@ -1,6 +1,7 @@
 import { sleepUntil, type CacheClock } from './clock.js'
 import { createDeferred } from './deferred.js'
 import type { LoadedModel } from './engine.js'
+import { endpointKeepAlive } from './keep-at-endpoint.js'
 import { move, type Drained, type EvictReason, type ModelEntry } from './model-entry.js'
 import type { CacheObserver } from './observer.js'
 
@@ -29,7 +30,7 @@ export interface LetGo {
   useEnded(entry: ModelEntry, loaded: LoadedModel): void
   /** (Re)starts the time after which an idle model is unloaded. */
   restTimer(entry: ModelEntry): void
-  /** The engine lost the model: its bytes are free at once. */
+  /** The engine lost the model, or its time on a shared endpoint is over: its bytes are free at once. */
   lost(entry: ModelEntry, error: Error): void
   /** Unloads until it has worked, and frees the bytes. Leaves the entry `unloading`. */
   giveBack(entry: ModelEntry): Promise<void>
@@ -66,11 +67,13 @@ export function createLetGo(around: LetGoAround): LetGo {
     },
     lost(entry, error) {
       if (entry.state !== 'ready' && entry.state !== 'draining') return
-      const { leaving } = entry
+      const { leaving, engine, model } = entry
+      const isExpiry = hasExpired(entry)
       entry.cancelIdleTimer()
       forget(entry)
       move(entry, 'absent', clock.now())
-      around.observer.gone(entry.engine.name, entry.model.modelId, error)
+      if (isExpiry) around.observer.evicted(engine.name, model.modelId, 'idle')
+      else around.observer.gone(engine.name, model.modelId, error)
       leaving?.end('gone')
       around.onAbsent(entry)
     },
@@ -133,6 +136,11 @@ function restTimer(entry: ModelEntry, around: LetGoAround): void {
 
 function isIdle({ state, uses, pinned }: ModelEntry): boolean {
   return state === 'ready' && uses === 0 && !pinned
+}
+
+/** Its endpoint unloaded it when its time was over, as it was told to: nobody used it for its keep_alive. */
+function hasExpired(entry: ModelEntry): boolean {
+  return entry.uses === 0 && endpointKeepAlive(entry) !== null && entry.loaded?.hasExpired?.() === true
 }
 
 function forget(entry: ModelEntry): void {

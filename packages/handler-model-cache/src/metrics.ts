@@ -73,7 +73,7 @@ function createCounters(metrics: PluginMetrics) {
       'engine',
       'reason',
     ),
-    gone: count('gone_total', 'Models that their engine lost', 'engine'),
+    gone: count('gone_total', 'Models that their engine lost before their time was over', 'engine'),
     unloadFailures: count(
       'unload_failures_total',
       'Unloads that did not give the memory back and were tried again',

@@ -6,7 +6,7 @@ import { onTestFinished } from 'vitest'
 import type { z } from 'zod'
 import type { optionsSchema } from '../src/options.js'
 import modelCache from '../src/plugin.js'
-import { startOllamaServer, type OllamaModel } from './ollama-server.js'
+import { startOllamaServer, type OllamaModel, type OllamaServer } from './ollama-server.js'
 
 const GIB = 2 ** 30
 
@@ -32,17 +32,31 @@ const OLLAMA_MODELS: readonly OllamaModel[] = [
 interface CacheWorkerOptions extends Omit<z.input<typeof optionsSchema>, 'ollama'> {
   /** How often the server is asked what it still has. Default: so often that no test waits for it. */
   readonly watchInterval?: '20ms' | '1h'
+  readonly requestTimeout?: '20ms'
+  /** Of another replica. Default: one of its own. */
+  readonly server?: OllamaServer
+}
+
+export async function startOllama(): Promise<OllamaServer> {
+  const server = await startOllamaServer(OLLAMA_MODELS)
+  onTestFinished(() => server.stop())
+  return server
 }
 
 /** A worker with the plugin, not started, and the server that its models are on. */
-export async function makeCacheWorker({ watchInterval = '20ms', ...options }: CacheWorkerOptions = {}) {
-  const server = await startOllamaServer(OLLAMA_MODELS)
-  onTestFinished(() => server.stop())
+export async function makeCacheWorker({
+  watchInterval = '20ms',
+  requestTimeout,
+  server: shared,
+  ...options
+}: CacheWorkerOptions = {}) {
+  const server = shared ?? (await startOllama())
+  const ollama = { url: server.url, watchInterval, ...(requestTimeout && { requestTimeout }) }
   const dataDir = await mkdtemp(join(tmpdir(), 'model-cache-'))
   onTestFinished(() => rm(dataDir, { recursive: true, force: true }))
   const lines: string[] = []
   const worker = createWorker({
-    plugins: [modelCache({ ollama: { url: server.url, watchInterval }, ...options })],
+    plugins: [modelCache({ ollama, ...options })],
     queue: memoryQueue(),
     concurrency: 100,
     dataDir,

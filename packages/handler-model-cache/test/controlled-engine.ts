@@ -56,6 +56,10 @@ export interface ControlledEngine {
     closed: boolean
     peak: number
     estimateError: ModelErrorCode | null
+    /** The time of what a shared endpoint holds is over. */
+    isOver: boolean
+    /** A shared endpoint holds already what is loaded. */
+    wasThere: boolean
     /** What a shared endpoint does when it is told a keep-alive. Default: it takes it. */
     onKeep: (modelId: string) => Promise<void>
   }
@@ -88,6 +92,8 @@ export function createControlledEngine(
     closed: false,
     peak: 0,
     estimateError: null,
+    isOver: false,
+    wasThere: false,
     onKeep: async () => {},
   }
 
@@ -149,6 +155,8 @@ export function createControlledEngine(
       },
       onGone: (callback) => void listeners.push(callback),
       ...(sharedEndpoint && {
+        wasThere: state.wasThere,
+        hasExpired: () => state.isOver,
         keepFor(ms) {
           log.push(`keep ${modelId} ${ms}`)
           return state.onKeep(modelId)

@@ -79,3 +79,36 @@ test('what keep_alive 0 means is not told: it is unloaded', async () => {
   await clock.step(0)
   expect(engine.log).toEqual(['load a', 'unload a'])
 })
+
+const TOLD_AS = { expired: ['evicted', 'test', 'a', 'idle'], gone: ['gone', 'test', 'a'] }
+
+test.for([
+  { what: 'whose time is over', keepAliveMs: 60_000, as: 'expired' },
+  { what: 'whose time is not over', keepAliveMs: 60_000, isOver: false, as: 'gone' },
+  { what: 'that is wanted for ever', keepAliveMs: null, as: 'gone' },
+  { what: 'that is pinned', keepAliveMs: 60_000, pin: true, as: 'gone' },
+  { what: 'that is in use', keepAliveMs: 60_000, inUse: true, as: 'gone' },
+] as const)('a model $what and that the endpoint dropped has $as', async ({ keepAliveMs, as, ...more }) => {
+  const { preload, use, test: engine, told, stateOf, counted } = openShared()
+  const asked = preload('a', { keepAliveMs, pin: 'pin' in more })
+  await settled()
+  engine.loads.of('a').resolve({})
+  await asked
+  if ('inUse' in more) await use('a')
+  engine.state.isOver = !('isOver' in more)
+  engine.kill('a')
+  expect([stateOf('a'), counted()]).toEqual(['absent', 0])
+  const ends = told.filter(([what]) => what === 'evicted' || what === 'gone')
+  expect(ends).toEqual([expect.arrayContaining(TOLD_AS[as])])
+})
+
+test('a model that the endpoint held already is a hit for all who asked, and no load', async () => {
+  const { preload, test: engine, told, cache, wishFor } = openShared()
+  engine.state.wasThere = true
+  const asked = [preload('a'), preload('a')]
+  await settled()
+  engine.loads.of('a').resolve({})
+  for (const one of asked) await expect(one).resolves.toEqual({ kind: 'ready', how: 'hit' })
+  expect(told.filter(([what]) => what === 'loadEnded')).toEqual([])
+  expect(cache.find(engine.engine, wishFor('a').model)?.loadMs).toBe(0)
+})

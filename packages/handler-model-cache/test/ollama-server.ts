@@ -49,6 +49,8 @@ export interface OllamaServer extends AsyncDisposable {
   readonly faults: Fault[]
   /** Names of what is in its memory. */
   readonly loaded: Set<string>
+  /** Names in the order in which they were brought into memory; what was there already is no load. */
+  readonly loads: string[]
   /** Bytes; a load beyond them is refused as the server refuses it. Default: no limit. */
   capacity: number
   /** How many more times a model that is asked to go is listed: the server answers before it is done. Default 1. */
@@ -70,7 +72,11 @@ export async function startOllamaServer(models: readonly OllamaModel[]): Promise
   const received: Received[] = []
   const faults: Fault[] = []
   const loaded = new Set<string>()
-  const holds = { count: 0 }
+  const loads: string[] = []
+  const keptFor = new Map<string, number>()
+  const keptUntil = new Map<string, number>()
+  const timers = new Map<string, NodeJS.Timeout>()
+  const holds = { count: 0, loading: 0 }
   let released = false
 
   // names are compared without regard to case (types/model/name.go, getExistingName of server/routes.go)
@@ -89,11 +95,17 @@ export async function startOllamaServer(models: readonly OllamaModel[]): Promise
     if (goesOn) return answered.then(() => 'go on' as const)
     return Promise.race([hungUp, answered.then(() => 'go on' as const)])
   }
-  const meetFault = async (path: string, response: ServerResponse): Promise<boolean> => {
+  const meetFault = async (path: string, isLoad: boolean, response: ServerResponse): Promise<boolean> => {
     const at = faults.findIndex((fault) => fault.path === path)
     const fault = at === -1 ? undefined : faults.splice(at, 1)[0]
     if (!fault) return false
-    if (fault.kind === 'hold') return (await hold(response, fault.goesOn ?? false)) === 'given up'
+    if (fault.kind === 'hold') {
+      holds.loading += Number(isLoad)
+      const how = await hold(response, fault.goesOn ?? false)
+      holds.loading -= Number(isLoad)
+      events.emit('load ended')
+      return how === 'given up'
+    }
     if (fault.kind === 'drop') response.socket?.destroy()
     else if (fault.kind === 'body') response.end(fault.body)
     else send(response, fault.status, { error: fault.error }, fault.headers)
@@ -113,15 +125,27 @@ export async function startOllamaServer(models: readonly OllamaModel[]): Promise
         size: memory,
         digest,
         size_vram: 0,
-        expires_at: '2026-11-22T15:00:00Z',
+        expires_at: new Date(keptUntil.get(name) ?? FOR_EVER).toISOString(),
       }))
   }
-  const bringIn = (model: OllamaModel): { status: number; error: string } | null => {
+  /** Starts the time anew after which the model is unloaded (server/sched.go): as it was told, else as it was. */
+  const keep = (name: string, told: unknown): void => {
+    const ms = told === undefined ? keptFor.get(name) : durationMs(told)
+    if (ms === undefined) return
+    keptFor.set(name, ms)
+    clearTimeout(timers.get(name))
+    if (ms < 0) return void keptUntil.delete(name)
+    keptUntil.set(name, Date.now() + ms)
+    timers.set(name, setTimeout(() => loaded.delete(name), Math.min(ms, 2 ** 31 - 1)).unref())
+  }
+  const bringIn = (model: OllamaModel, body: Received['body']): { status: number; error: string } | null => {
     going.delete(model.name)
     if (!loaded.has(model.name) && server.heldBytes() + model.memory > server.capacity) {
       return { status: 503, error: 'server busy, please try again.  maximum pending requests exceeded' }
     }
+    if (!loaded.has(model.name)) loads.push(model.name)
     loaded.add(model.name)
+    keep(model.name, body['keep_alive'])
     return null
   }
   const generate = (model: OllamaModel, body: Received['body'], response: ServerResponse): void => {
@@ -133,14 +157,14 @@ export async function startOllamaServer(models: readonly OllamaModel[]): Promise
     if (!model.capabilities.includes('completion')) {
       return send(response, 400, { error: `"${model.name}" does not support generate` })
     }
-    const refused = bringIn(model)
+    const refused = bringIn(model, body)
     if (refused) return send(response, refused.status, { error: refused.error })
     if (body['prompt'] === undefined)
       return send(response, 200, { ...now, response: '', done_reason: 'load' })
     send(response, 200, { ...now, response: 'Hi', done_reason: 'length', eval_count: 1 })
   }
   const embed = (model: OllamaModel, body: Received['body'], response: ServerResponse): void => {
-    const refused = bringIn(model)
+    const refused = bringIn(model, body)
     if (refused) return send(response, refused.status, { error: refused.error })
     const texts = [body['input']].flat().map(String)
     send(response, 200, { model: model.name, embeddings: texts.map(embeddingOf) })
@@ -150,14 +174,22 @@ export async function startOllamaServer(models: readonly OllamaModel[]): Promise
     const content = await text(request)
     const body = (content === '' ? {} : JSON.parse(content)) as Received['body']
     received.push({ path, body, authorization: request.headers.authorization })
-    if (await meetFault(path, response)) return
+    const wanted = find(body['model'])
+    const isRun = path === '/api/generate' || path === '/api/embed'
+    const isLoad = isRun && wanted !== undefined && !loaded.has(wanted.name)
+    if (await meetFault(path, isLoad, response)) return
     if (path === '/api/tags') {
       return send(response, 200, {
         models: models.map(({ name, size, digest }) => ({ name, model: name, size, digest })),
       })
     }
-    if (path === '/api/ps') return send(response, 200, { models: list() })
-    const model = find(body['model'])
+    if (path === '/api/ps') {
+      // the list waits for the lock of a model that is being loaded (server/sched.go, loadedModels)
+      while (holds.loading > 0 && !response.closed)
+        await Promise.race([once(events, 'load ended'), once(response, 'close')])
+      return send(response, 200, { models: list() })
+    }
+    const model = wanted
     if (!model) return send(response, 404, { error: `model '${String(body['model'])}' not found` })
     if (path === '/api/show')
       return send(response, 200, { capabilities: model.capabilities, model_info: modelInfo })
@@ -174,6 +206,7 @@ export async function startOllamaServer(models: readonly OllamaModel[]): Promise
     received,
     faults,
     loaded,
+    loads,
     capacity: Infinity,
     lingering: 1,
     heldBytes: () =>
@@ -188,12 +221,23 @@ export async function startOllamaServer(models: readonly OllamaModel[]): Promise
     hungUp: once(events, 'hung up'),
     async stop() {
       events.emit('release')
+      for (const timer of timers.values()) clearTimeout(timer)
       http.closeAllConnections()
       if (http.listening) await new Promise((resolve) => http.close(resolve))
     },
     [Symbol.asyncDispose]: () => server.stop(),
   }
   return server
+}
+
+const FOR_EVER = Date.UTC(2318, 0)
+
+/** Seconds as a number, else text as Go reads it, of one unit here; below 0 for ever. */
+function durationMs(told: unknown): number {
+  if (typeof told === 'number') return told * 1000
+  const [, count, unit] = /^(-?\d+)(ms|s|m|h)$/.exec(String(told)) ?? []
+  if (unit === undefined) throw new Error(`expected a duration, got ${String(told)}`)
+  return Number(count) * { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }[unit as 'ms' | 's' | 'm' | 'h']
 }
 
 /** Measures of a small llama. */

@@ -195,23 +195,6 @@ test('the metrics count requests, loads and evictions, and show the bytes', asyn
   expect(text).toMatch(/mcp_worker_model_cache_models\{state="ready"\} \d/)
 })
 
-test('keep_alive 0 loads, warms and unloads again on a server that sees uses of its own', async () => {
-  const { worker, server } = await startCacheWorker()
-  const task = await worker.submit('model_cache', { model_id: 'gemma:2b', keep_alive: 0 })
-  expect(await task.result()).toMatchObject({ outcome: 'loaded', warmup: { runs: 1 } })
-  await expect
-    .poll(async () => (await worker.query('model_cache_status', {})).models.map(({ state }) => state))
-    .toEqual([])
-  expect([...server.loaded]).toEqual([])
-})
-
-test('keep_alive is handed to the server with the load', async () => {
-  const { worker, server } = await startCacheWorker()
-  await (await worker.submit('model_cache', { model_id: 'gemma:2b', keep_alive: '10m' })).result()
-  const loads = server.received.filter(({ path }) => path === '/api/generate')
-  expect(loads[0]?.body).toMatchObject({ model: 'gemma:2b', keep_alive: '600000ms' })
-})
-
 test('the spellings that the server takes for one model are one model here', async () => {
   const { worker } = await startCacheWorker()
   const outcomeOf = async (model_id: string) =>
@@ -229,51 +212,6 @@ test('the operation warmup runs the model where no other load is warmed', async 
   const task = await worker.submit('model_cache', { operation: 'warmup', model_id: 'gemma:2b' })
   expect(await task.result()).toMatchObject({ outcome: 'loaded', warmup: { runs: 1 } })
   expect(server.received.findLast(({ path }) => path === '/api/generate')?.body).toHaveProperty('prompt')
-})
-
-/** What the server was told of how long it should keep a model: by empty generates, in their order. */
-function toldTimes(server: { readonly received: readonly { path: string; body: object }[] }): unknown[] {
-  return server.received
-    .filter(({ path, body }) => path === '/api/generate' && !('prompt' in body))
-    .map(({ body }) => ('keep_alive' in body ? body.keep_alive : null))
-}
-
-test('keep_alive of a model in memory is set at the server, and each later hit starts that time anew', async () => {
-  const { worker, server } = await startCacheWorker({ warmupRuns: 0 })
-  const preload = async (more: object) =>
-    (await worker.submit('model_cache', { model_id: 'gemma:2b', ...more })).result()
-  expect(await preload({})).toMatchObject({ outcome: 'loaded' })
-  expect(await preload({})).toMatchObject({ outcome: 'hit' })
-  expect(toldTimes(server)).toEqual([-1])
-  expect(await preload({ keep_alive: '10m' })).toMatchObject({ outcome: 'hit' })
-  expect(await preload({})).toMatchObject({ outcome: 'hit' })
-  expect(await preload({ keep_alive: -1 })).toMatchObject({ outcome: 'hit' })
-  expect(toldTimes(server)).toEqual([-1, '600000ms', '600000ms', -1])
-  await (await worker.submit('model_cache', { operation: 'warmup', model_id: 'gemma:2b' })).result()
-  expect(server.received.findLast(({ path }) => path === '/api/generate')?.body).toMatchObject({
-    prompt: 'Hello.',
-    keep_alive: -1,
-  })
-})
-
-test('a pinned model is kept by the server until it is unloaded, and for its keep_alive after unpin', async () => {
-  const { worker, server } = await startCacheWorker({ warmupRuns: 0 })
-  const submit = async (payload: { model_id: string; operation?: 'pin' | 'unpin'; keep_alive?: '10m' }) =>
-    (await worker.submit('model_cache', payload)).result()
-  await submit({ model_id: 'gemma:2b', keep_alive: '10m' })
-  await submit({ model_id: 'gemma:2b', operation: 'pin' })
-  expect(await submit({ model_id: 'gemma:2b', operation: 'unpin' })).toMatchObject({ outcome: 'hit' })
-  expect(toldTimes(server)).toEqual(['600000ms', -1, '600000ms'])
-})
-
-test('a hit whose server has dropped the model meanwhile loads it again', async () => {
-  const { worker, server } = await startCacheWorker({ warmupRuns: 0, watchInterval: '1h' })
-  const preload = async () =>
-    (await worker.submit('model_cache', { model_id: 'gemma:2b', keep_alive: '10m' })).result()
-  await preload()
-  server.loaded.clear()
-  expect(await preload()).toMatchObject({ outcome: 'loaded', budget: { used: 2 * GIB } })
-  expect([...server.loaded]).toEqual(['gemma:2b'])
 })
 
 test('a name in capitals finds, loads, counts and evicts the model that the server writes in another case', async () => {

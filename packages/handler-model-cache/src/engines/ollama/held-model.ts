@@ -1,12 +1,16 @@
 import type { LoadedModel } from '../../engine.js'
 import { isModelError, ModelError } from '../../errors.js'
 import { createGoneSignal } from '../gone-signal.js'
+import { isTimeout } from './http-call.js'
+import type { KnownEnd } from './known-end.js'
 import { isRefusal, type PresenceWatch } from './presence-watch.js'
-import type { OllamaServer } from './server.js'
+import type { OllamaServer, RunningModel } from './server.js'
 import { findRunning, unloadModel } from './unload.js'
 
 /** A model in the server's memory that is ours, watched until it is unloaded or lost. */
 export interface HeldModel extends Pick<LoadedModel, 'unload' | 'onGone'> {
+  /** As the port's. */
+  hasExpired(): boolean
   /** A request to the model: MODEL_GONE as soon as that is known. */
   use<T>(request: (signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T>
   /** Asks the server whether it still has it: MODEL_GONE where it has not. */
@@ -19,19 +23,36 @@ interface HeldModelParts {
   readonly model: string
   readonly url: string
   readonly unloadTimeoutMs: number
+  readonly end: KnownEnd
 }
 
-export function holdModel({ server, watch, model, url, unloadTimeoutMs }: HeldModelParts): HeldModel {
+export function holdModel({ server, watch, model, url, unloadTimeoutMs, end }: HeldModelParts): HeldModel {
   const gone = createGoneSignal()
   const lost = new AbortController()
-  const watched = { model, lose }
+  const miss = () => goes('the server no longer lists it')
+  const watched = { model, lose, miss, see: ({ leftMs }: RunningModel) => end.seen(leftMs) }
+  let died = false
   watch.add(watched)
 
+  /** The server, or the process that held it, ended. */
   function lose(what: string): void {
+    died = true
+    goes(what)
+  }
+  function goes(what: string): void {
     const error = new ModelError('MODEL_GONE', `expected ${JSON.stringify(model)} on ${url}, ${what}`)
     watch.remove(watched)
     gone.lose(error)
     lost.abort(error)
+  }
+  /** While the server loads another model it does not say: then it is taken to be there. */
+  async function isListed(signal: AbortSignal): Promise<boolean> {
+    try {
+      return (await findRunning(server, model, signal)) !== null
+    } catch (error) {
+      if (isTimeout(error)) return true
+      throw error
+    }
   }
   async function use<T>(request: (signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> {
     lost.signal.throwIfAborted()
@@ -46,9 +67,10 @@ export function holdModel({ server, watch, model, url, unloadTimeoutMs }: HeldMo
   return {
     use,
     onGone: (callback) => gone.onGone(callback),
+    hasExpired: () => !died && end.isOver(),
     async demandPresence(signal) {
-      if (await use((both) => findRunning(server, model, both), signal)) return
-      lose('the server no longer lists it')
+      if (await use((both) => isListed(both), signal)) return
+      miss()
       throw gone.reason() ?? lost.signal.reason
     },
     async unload(signal) {

@@ -1,7 +1,7 @@
 import { type IncomingMessage, request as httpRequest } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { text } from 'node:stream/consumers'
-import { ModelError } from '../../errors.js'
+import { isModelError, ModelError } from '../../errors.js'
 import { timeoutSignal } from '../../timers.js'
 
 export interface HttpAnswer {
@@ -11,6 +11,8 @@ export interface HttpAnswer {
   /** The start of the body, on one line: fit for a message. */
   readonly excerpt: string
   readonly retryAfter: string | null
+  /** The server's clock in milliseconds since the epoch, in whole seconds; where it does not tell, ours. */
+  readonly at: number
 }
 
 export interface HttpCallOptions {
@@ -25,6 +27,7 @@ export interface HttpCallOptions {
 export type HttpCall = (path: string, body: unknown, options: HttpCallOptions) => Promise<HttpAnswer>
 
 const excerptCharacters = 300
+const TIMED_OUT = new WeakSet<ModelError>()
 
 /** Not `fetch`: it gives up after 300 s without an answer, and a load may take longer. */
 export function createHttpCall(base: string, apiKey: string | undefined): HttpCall {
@@ -59,17 +62,31 @@ export function createHttpCall(base: string, apiKey: string | undefined): HttpCa
         json: parse(content),
         excerpt: shown.replaceAll(/\s+/g, ' ').trim().slice(0, excerptCharacters),
         retryAfter: response.headers['retry-after'] ?? null,
+        at: timeOf(response.headers.date) ?? Date.now(),
       }
     } catch (cause) {
       signal.throwIfAborted()
       if (timeout.aborted) {
         const problem = `expected an answer from ${base}${path} within ${timeoutMs} ms, got none`
-        throw new ModelError('ENDPOINT_FAILED', problem, { cause })
+        const error = new ModelError('ENDPOINT_FAILED', problem, { cause })
+        TIMED_OUT.add(error)
+        throw error
       }
       const problem = `expected an answer from ${base}${path}, got ${codeOf(cause) ?? 'a broken connection'}`
       throw new ModelError('ENDPOINT_UNREACHABLE', problem, { cause })
     }
   }
+}
+
+/** Milliseconds since the epoch; null where it is no date. */
+export function timeOf(date: string | undefined): number | null {
+  const ms = Date.parse(date ?? '')
+  return Number.isNaN(ms) ? null : ms
+}
+
+/** No answer came in time. */
+export function isTimeout(error: unknown): boolean {
+  return isModelError(error) && error.code === 'ENDPOINT_FAILED' && TIMED_OUT.has(error)
 }
 
 export function codeOf(error: unknown): string | null {

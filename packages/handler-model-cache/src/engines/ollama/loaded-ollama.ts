@@ -2,6 +2,7 @@ import type { LoadedModel, WarmupOptions } from '../../engine.js'
 import { isModelError, ModelError } from '../../errors.js'
 import { timeRuns } from '../warmup-times.js'
 import { holdModel } from './held-model.js'
+import { createKnownEnd } from './known-end.js'
 import { createOllamaEmbedder } from './ollama-embedder.js'
 import type { OllamaEngineOptions } from './options.js'
 import type { PresenceWatch } from './presence-watch.js'
@@ -26,20 +27,29 @@ interface LoadedOllama {
   /** Of an embedding model; null: it generates. */
   readonly dimension: number | null
   readonly bytes: number
+  readonly wasThere: boolean
 }
 
 export function createLoadedOllama(loaded: LoadedOllama): LoadedModel {
-  const { server, watch, options, digest, dimension, bytes } = loaded
+  const { server, watch, options, digest, dimension, bytes, wasThere } = loaded
   const { model } = loaded.input
   let { input } = loaded
-  const held = holdModel({ server, watch, model, url: options.url, unloadTimeoutMs: options.unloadTimeout })
-
+  const end = createKnownEnd()
+  end.told(input.keepAliveMs)
+  const { url, unloadTimeout: unloadTimeoutMs } = options
+  const held = holdModel({ server, watch, model, url, unloadTimeoutMs, end })
+  /** Each request says how long the model is wanted, and starts that time anew. */
+  async function run<T>(request: (signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> {
+    const answer = await held.use(request, signal)
+    end.told(input.keepAliveMs)
+    return answer
+  }
   const embed = (texts: readonly string[], signal: AbortSignal): Promise<number[][]> =>
-    held.use((both) => server.embed({ ...input, input: texts }, both), signal)
+    run((both) => server.embed({ ...input, input: texts }, both), signal)
 
   async function runOnce(prompt: string, signal: AbortSignal): Promise<number> {
     const started = performance.now()
-    if (dimension === null) await held.use((both) => server.generate({ ...input, prompt }, both), signal)
+    if (dimension === null) await run((both) => server.generate({ ...input, prompt }, both), signal)
     else await embed([prompt], signal)
     return performance.now() - started
   }
@@ -47,11 +57,13 @@ export function createLoadedOllama(loaded: LoadedOllama): LoadedModel {
     measuredBytes: bytes,
     warmup: (warmupOptions) => warmUp(warmupOptions, runOnce),
     unload: (signal) => held.unload(signal),
+    wasThere,
     onGone: (callback) => held.onGone(callback),
+    hasExpired: () => held.hasExpired(),
     async keepFor(keepAliveMs, signal) {
       await held.demandPresence(signal)
       input = { ...input, keepAliveMs }
-      await held.use((both) => touchModel(server, input, dimension !== null, both), signal)
+      await run((both) => touchModel(server, input, dimension !== null, both), signal)
     },
     ...(dimension !== null && {
       embedder: createOllamaEmbedder({ model: loaded.modelId, digest, dimension, embed }),

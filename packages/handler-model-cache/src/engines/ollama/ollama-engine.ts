@@ -6,7 +6,13 @@ import { createLoadedOllama, touchModel } from './loaded-ollama.js'
 import { canonicalName, shortName } from './model-name.js'
 import type { OllamaEngineOptions } from './options.js'
 import { createPresenceWatch } from './presence-watch.js'
-import { baseOf, createOllamaServer, type ModelDetails, type StoredModel } from './server.js'
+import {
+  baseOf,
+  createOllamaServer,
+  type ModelDetails,
+  type RunningModel,
+  type StoredModel,
+} from './server.js'
 import { findRunning, unloadModel } from './unload.js'
 
 /** How long a load that was given up waits for the server to give the memory back. */
@@ -43,6 +49,11 @@ export function createOllamaEngine(options: OllamaEngineOptions): ModelEngine {
     return { ...stored, digest, details: await server.details(stored.name, signal) }
   }
 
+  /** While the server loads something it does not say: it is waited for, as the load itself would have to. */
+  function findThere({ modelId }: ModelRef, signal: AbortSignal): Promise<RunningModel | null> {
+    return findRunning(server, modelId, signal, options.loadTimeout)
+  }
+
   function load(model: ModelRef, loadOptions: LoadOptions): Promise<LoadedModel> {
     const loading = loadModel(model, loadOptions)
     const ended = loading.then(
@@ -60,19 +71,19 @@ export function createOllamaEngine(options: OllamaEngineOptions): ModelEngine {
   ): Promise<LoadedModel> {
     const signal = AbortSignal.any([given, closing.signal])
     const found = await find(model, signal)
-    const wasThere = await findRunning(server, model.modelId, signal)
+    const wasThere = (await findThere(model, signal)) !== null
     progress(0, found.size)
     try {
       // as the server writes it: older ones do not find another case
       const input = { model: found.name, keepAliveMs, timeoutMs: options.loadTimeout }
       const dimension = await touchModel(server, input, isEmbedding(found.details), signal)
-      const running = await findRunning(server, model.modelId, signal)
+      const running = await findThere(model, signal)
       if (!running)
         throw new ModelError('MODEL_GONE', `expected ${endpoint} to hold ${model.modelId}, it does not`)
       progress(found.size, found.size)
       const digest = found.digest.slice('sha256:'.length)
       const parts = { server, watch, input, options, digest, dimension, bytes: running.size }
-      return createLoadedOllama({ ...parts, modelId: model.modelId })
+      return createLoadedOllama({ ...parts, modelId: model.modelId, wasThere })
     } catch (error) {
       // what somebody else had loaded stays
       if (!wasThere) await giveBack(found.name)
@@ -94,12 +105,12 @@ export function createOllamaEngine(options: OllamaEngineOptions): ModelEngine {
     idOf: shortName,
     async estimate(model, signal) {
       const { size, digest, details } = await find(model, signal)
-      const running = await findRunning(server, model.modelId, signal)
+      const running = await findThere(model, signal)
       return { bytes: running?.size ?? estimateBytes(size, details.info, options.contextLength), digest }
     },
     load,
     async observe(signal) {
-      const running = await server.running(signal)
+      const running = await server.running(signal, options.loadTimeout)
       return running.map(({ name, size }): ObservedModel => {
         const modelId = askedNames.get(canonicalName(name)) ?? shortName(name)
         return { modelId, revision: null, bytes: size, idleMs: null }

@@ -2,13 +2,17 @@ import { isModelError } from '../../errors.js'
 import { callAfter } from '../../timers.js'
 import { codeOf } from './http-call.js'
 import { canonicalName } from './model-name.js'
-import type { OllamaServer } from './server.js'
+import type { OllamaServer, RunningModel } from './server.js'
 
 /** So many refused connections in a row, and the server and what it held are gone. A server that is slow to answer is not. */
 const refusalsUntilGone = 2
 
 export interface WatchedModel {
   readonly model: string
+  /** The server lists it. */
+  readonly see: (running: RunningModel) => void
+  /** The server does not list it any more. */
+  readonly miss: () => void
   readonly lose: (what: string) => void
 }
 
@@ -33,11 +37,14 @@ export function createPresenceWatch(server: OllamaServer, intervalMs: number): P
     // what is added while the question is under way is not in its answer
     const asked = [...models]
     try {
-      const running = new Set((await server.running(closing.signal)).map(({ name }) => canonicalName(name)))
+      const running = await server.running(closing.signal)
+      const byName = new Map(running.map((one) => [canonicalName(one.name), one]))
       refusals = 0
       for (const watched of asked) {
-        const listed = running.has(canonicalName(watched.model))
-        if (!listed && models.has(watched)) watched.lose('the server no longer lists it')
+        if (!models.has(watched)) continue
+        const listed = byName.get(canonicalName(watched.model))
+        if (listed === undefined) watched.miss()
+        else watched.see(listed)
       }
     } catch (error) {
       refusals = isRefusal(error) ? refusals + 1 : 0

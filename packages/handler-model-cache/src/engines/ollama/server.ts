@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { ModelError } from '../../errors.js'
 import { errorOfAnswer } from './answer-errors.js'
-import { createHttpCall, type HttpAnswer } from './http-call.js'
+import { createHttpCall, timeOf, type HttpAnswer } from './http-call.js'
 import type { OllamaEngineOptions } from './options.js'
 
 /** A model that the server has on its disk. */
@@ -18,6 +18,8 @@ export interface RunningModel {
   readonly name: string
   /** Of its memory, GPU and other. */
   readonly size: number
+  /** Until the server unloads it, in milliseconds; below 0 where that is due. null: it does not say. */
+  readonly leftMs: number | null
 }
 
 export interface ModelDetails {
@@ -29,7 +31,8 @@ export interface ModelDetails {
 /** Ollama's HTTP interface as far as the engine needs it. Source: ollama docs/api.md, server/routes.go. Failures are ModelErrors. */
 export interface OllamaServer {
   stored(signal: AbortSignal): Promise<readonly StoredModel[]>
-  running(signal: AbortSignal): Promise<readonly RunningModel[]>
+  /** The server holds the answer back while it loads a model. @param timeoutMs default: as for any question */
+  running(signal: AbortSignal, timeoutMs?: number): Promise<readonly RunningModel[]>
   details(model: string, signal: AbortSignal): Promise<ModelDetails>
   /** Without a prompt: only loads it. */
   generate(input: RunInput & { readonly prompt?: string }, signal: AbortSignal): Promise<void>
@@ -47,7 +50,11 @@ interface RunInput {
 const storedAnswer = z.object({
   models: z.array(z.object({ name: z.string(), size: z.number(), digest: z.string().default('') })),
 })
-const runningAnswer = z.object({ models: z.array(z.object({ name: z.string(), size: z.number() })) })
+const runningAnswer = z.object({
+  models: z.array(
+    z.object({ name: z.string(), size: z.number(), expires_at: z.string().optional().catch(undefined) }),
+  ),
+})
 const detailsAnswer = z.object({
   capabilities: z.array(z.string()).nullish(),
   model_info: z.record(z.string(), z.unknown()).nullish(),
@@ -71,8 +78,14 @@ export function createOllamaServer(options: OllamaEngineOptions): OllamaServer {
   return {
     stored: async (signal) =>
       (await ask('/api/tags', undefined, storedAnswer, 'the list of models', signal)).models,
-    running: async (signal) =>
-      (await ask('/api/ps', undefined, runningAnswer, 'the list of running models', signal)).models,
+    async running(signal, timeoutMs = questionMs) {
+      const answer = await call('/api/ps', undefined, { signal, timeoutMs })
+      const { models } = read(answer, runningAnswer, 'the list of running models')
+      return models.map(({ name, size, expires_at: expiresAt }) => {
+        const endsAt = timeOf(expiresAt)
+        return { name, size, leftMs: endsAt === null ? null : endsAt - answer.at }
+      })
+    },
     async details(model, signal) {
       const what = `the details of ${JSON.stringify(model)}`
       const { capabilities, model_info: info } = await ask(

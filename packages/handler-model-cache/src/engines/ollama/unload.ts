@@ -20,7 +20,8 @@ export async function unloadModel(
   const both = AbortSignal.any([signal, timeout])
   try {
     await server.askToUnload(model, both)
-    while (await findRunning(server, model, both)) await setTimeout(pollMs, undefined, { signal: both })
+    while (await findRunning(server, model, both, timeoutMs))
+      await setTimeout(pollMs, undefined, { signal: both })
   } catch (cause) {
     signal.throwIfAborted()
     const problem = timeout.aborted
@@ -30,12 +31,14 @@ export async function unloadModel(
   }
 }
 
+/** @param timeoutMs default: as for any question */
 export async function findRunning(
   server: OllamaServer,
   model: string,
   signal: AbortSignal,
+  timeoutMs?: number,
 ): Promise<RunningModel | null> {
   const name = canonicalName(model)
-  const running = await server.running(signal)
+  const running = await server.running(signal, timeoutMs)
   return running.find((candidate) => canonicalName(candidate.name) === name) ?? null
 }
