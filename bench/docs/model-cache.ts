@@ -50,7 +50,7 @@ export function modelCacheSection(): string {
 ### What to evict
 
 ${eviction.cases} seeded cases, printed by \`npx model-cache-simulator\`; multiples of the exact optimum, geometric mean and worst. **One choice**: the set that a policy gives up for one load, by the
-request rates that the cache has seen, beside the cheapest of all sets. **With foresight**: the same choice, judged by the true rates. **Whole run**: seconds of loading over
+shares of requests that the cache has learnt, beside the cheapest of all sets. **With foresight**: the same choice and the cheapest set by the true rates. **Whole run**: seconds of loading over
 400 requests, beside who knows all of them beforehand.
 
 ${evictionTable(eviction)}

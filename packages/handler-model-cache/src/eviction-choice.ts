@@ -1,13 +1,8 @@
 import type { CacheClock } from './clock.js'
-import {
-  createEvictionChooser,
-  type ChooseEvictions,
-  type Evictable,
-  type EvictionPolicy,
-} from './eviction-policy.js'
+import { withCosts, type Weighed } from './eviction-cost.js'
+import { createEvictionChooser, type ChooseEvictions, type EvictionPolicy } from './eviction-policy.js'
 import type { Ledger } from './ledger.js'
 import { isInReach, strongestWish, type ModelEntry } from './model-entry.js'
-import { rateAt } from './request-rate.js'
 import type { RequestShares } from './request-shares.js'
 
 /** Why an eviction chose what it chose: everything that could have gone, and what each would have cost. */
@@ -37,7 +32,6 @@ export interface ChoiceAround {
     readonly policy: EvictionPolicy
     /** A model that became ready less than this ago is not evicted for others. */
     readonly minResidencyMs: number
-    readonly rateHalfLifeMs: number
   }
 }
 
@@ -73,13 +67,11 @@ function chosenFor(
   around: ChoiceAround & { readonly choose: ChooseEvictions },
 ): ChosenEvictions | null {
   const { clock, ledger, choose } = around
-  const now = clock.now()
-  const idle = evictableFor(around, wanted)
-  const bytes = sizeOf(wanted, ledger) ?? neededBytes
-  const outlook = {
-    wanted: { ...lookAt(wanted, bytes, now, around), bytes },
+  const { idle, ...outlook } = withCosts({
+    wanted: lookAt(wanted, sizeOf(wanted, ledger) ?? neededBytes, around),
+    idle: evictableFor(around, wanted),
     absent: absentIn(around, wanted),
-  }
+  })
   const chosen = choose(idle, neededBytes, outlook)
   if (chosen === null || chosen.length === 0) return null
   const candidates = idle.map((one) => {
@@ -87,36 +79,39 @@ function chosenFor(
     return { modelId, bytes: size, cost, chosen: chosen.includes(one) }
   })
   const { policy } = around.settings
-  const choice = { reason, at: now, forModel: wanted.model.modelId, neededBytes, policy, candidates }
+  const choice = { reason, at: clock.now(), forModel: wanted.model.modelId, neededBytes, policy, candidates }
   return { set: chosen.map(({ entry }) => entry), choice }
 }
 
-interface IdleModel extends Evictable {
+interface ModelInSight extends Weighed {
   readonly entry: ModelEntry
+  readonly key: string
+  readonly modelId: string
+  readonly lastUsedAt: number
 }
 
 /** Ready, idle, not pinned, within reach of the rule, and past its minimum residency. */
-function evictableFor(around: ChoiceAround, wanted: ModelEntry): IdleModel[] {
+function evictableFor(around: ChoiceAround, wanted: ModelEntry): ModelInSight[] {
   const { entries, clock, settings, ledger } = around
   const { priority, evict } = strongestWish(wanted)
   const now = clock.now()
-  const idle: IdleModel[] = []
+  const idle: ModelInSight[] = []
   for (const entry of entries()) {
     if (entry === wanted || entry.state !== 'ready' || entry.uses > 0 || entry.pinned) continue
     if (!isInReach(entry, evict, priority) || now < entry.readyAt + settings.minResidencyMs) continue
-    idle.push(lookAt(entry, ledger.bytesOf(entry), now, around))
+    idle.push(lookAt(entry, ledger.bytesOf(entry), around))
   }
   return idle
 }
 
 /** Those that are not in memory and that somebody asked for: they may come back. */
-function absentIn(around: ChoiceAround, wanted: ModelEntry): IdleModel[] {
-  const { entries, clock, ledger } = around
+function absentIn(around: ChoiceAround, wanted: ModelEntry): ModelInSight[] {
+  const { entries, ledger } = around
   return [...entries()].flatMap((entry) => {
     const isOut = entry.state === 'absent' || entry.state === 'failed'
     const bytes = sizeOf(entry, ledger)
     if (entry === wanted || !isOut || bytes === null) return []
-    return [lookAt(entry, bytes, clock.now(), around)]
+    return [lookAt(entry, bytes, around)]
   })
 }
 
@@ -125,20 +120,8 @@ function sizeOf(entry: ModelEntry, ledger: Ledger<ModelEntry>): number | null {
   return ledger.bytesOf(entry) || (entry.measuredBytes ?? entry.estimatedBytes)
 }
 
-function lookAt(
-  entry: ModelEntry,
-  bytes: number,
-  now: number,
-  { settings, shares }: ChoiceAround,
-): IdleModel {
+function lookAt(entry: ModelEntry, bytes: number, { shares }: ChoiceAround): ModelInSight {
   const { key, model, lastUsedAt } = entry
   const loadSeconds = entry.loadMs / 1000
-  const cost = evictionCost(entry, now, settings.rateHalfLifeMs)
-  const demand = shares.shareOf(key)
-  return { entry, key, modelId: model.modelId, bytes, cost, loadSeconds, demand, lastUsedAt }
-}
-
-/** Seconds of loading per second that its absence would cost: request rate × load seconds. */
-export function evictionCost(entry: ModelEntry, now: number, halfLifeMs: number): number {
-  return rateAt(entry.rate, now, halfLifeMs) * (entry.loadMs / 1000)
+  return { entry, key, modelId: model.modelId, bytes, loadSeconds, demand: shares.shareOf(key), lastUsedAt }
 }

@@ -1,13 +1,9 @@
-import { cheapestSet, withoutSpare, type Candidate } from './cheapest-set.js'
+import { cheapestSet, withoutSpare } from './cheapest-set.js'
+import type { Cost, Weighed } from './eviction-cost.js'
 
 /** A model that matters to a plan: one that is in memory, or one that may be asked for. */
-export interface PlannedModel {
+export interface PlannedModel extends Weighed, Cost {
   readonly key: string
-  readonly bytes: number
-  /** Of its last load; 0: it was never loaded, and its time is guessed by its size. */
-  readonly loadSeconds: number
-  /** How often it is asked for beside the others, in any unit; above 0. */
-  readonly demand: number
 }
 
 /** The model that the room is for, and those that are not in memory and may come back. */
@@ -17,14 +13,16 @@ export interface Outlook {
 }
 
 /** Which of `idle` to give up so that `missing` bytes come free; null where all of them free too little. */
-export type EvictionPlanner = <T extends PlannedModel & Candidate>(
+export type EvictionPlanner = <T extends PlannedModel>(
   idle: readonly T[],
   missing: number,
   outlook: Outlook,
 ) => T[] | null
 
-/** Sets of so many models are looked at one by one: 1,024 sets, about 0.1 ms a sweep. Those with more at stake (demand × load seconds) first. */
+/** Sets of so many models are looked at one by one: 1,024 sets, about 0.1 ms a sweep. Those that cost more first. */
 const MOST_PLANNED = 10
+/** A plan is a guess at what is to come: it may give up a set that costs so much of the cheapest one, not more. */
+const MOST_OF_CHEAPEST = 1.5
 /** What the next request costs counts so much of what this one does: the rates are guesses, and change. */
 const DISCOUNT = 0.95
 const FIRST_SWEEPS = 40
@@ -35,13 +33,13 @@ const NEXT_SWEEPS = 8
  * Looks ahead where the cheapest set does not: what room is left over, who will push out whom when it comes back, and that the wanted model
  * may itself go soon. Requests are taken as drawn at random by their demand; the expected seconds of loading from each set of models in memory are
  * worked out by value iteration (a Markov decision process), and the set to keep is the one that promises least. Models beyond the ten that
- * matter most go first, the cheapest set of them.
+ * matter most go first, the cheapest set of them. What goes never costs more than one and a half times the cheapest set that frees enough.
  */
 export function createEvictionPlanner(): EvictionPlanner {
   let before: { readonly names: string; readonly values: Float64Array } | null = null
   return (idle, missing, { wanted, absent }) => {
     if (missing <= 0) return []
-    const held = sum(idle)
+    const held = sum(idle, 'bytes')
     if (held < missing) return null
     const budget = held + wanted.bytes - missing
     const models = chooseModels(wanted, [...idle, ...absent], budget)
@@ -49,11 +47,17 @@ export function createEvictionPlanner(): EvictionPlanner {
     const start = before?.names === names ? before.values : null
     const values = expectedCosts(models, budget, start)
     before = { names, values }
-    const kept = bestKept(models, { idle, wanted, values })
+    const cheapest = cheapestSet(idle, missing) ?? []
+    const most = MOST_OF_CHEAPEST * sum(cheapest, 'cost')
+    const kept = bestKept(models, { idle, wanted, values, most })
     const planned = new Set(models.map(({ key }) => key))
     const evicted = idle.filter(({ key }) => planned.has(key) && !kept.has(key))
     const rest = idle.filter(({ key }) => !planned.has(key))
-    return withoutSpare([...evicted, ...(cheapestSet(rest, missing - sum(evicted)) ?? [])], missing)
+    const given = withoutSpare(
+      [...evicted, ...(cheapestSet(rest, missing - sum(evicted, 'bytes')) ?? [])],
+      missing,
+    )
+    return sum(given, 'cost') <= most ? given : cheapest
   }
 }
 
@@ -63,17 +67,11 @@ function chooseModels(
   others: readonly PlannedModel[],
   budget: number,
 ): readonly PlannedModel[] {
-  const known = [wanted, ...others].filter(({ loadSeconds }) => loadSeconds > 0)
-  const secondsPerByte = known.reduce((total, one) => total + one.loadSeconds, 0) / (sum(known) || 1)
-  const withTime = (one: PlannedModel): PlannedModel =>
-    one.loadSeconds > 0 ? one : { ...one, loadSeconds: one.bytes * secondsPerByte }
-  const stake = (one: PlannedModel) => one.demand * one.loadSeconds
   const chosen = others
     .filter(({ bytes }) => bytes <= budget)
-    .map(withTime)
-    .toSorted((a, b) => stake(b) - stake(a) || order(a, b))
+    .toSorted((a, b) => b.cost - a.cost || order(a, b))
     .slice(0, MOST_PLANNED - 1)
-  return [withTime(wanted), ...chosen].toSorted(order)
+  return [wanted, ...chosen].toSorted(order)
 }
 
 function order(a: PlannedModel, b: PlannedModel): number {
@@ -86,7 +84,7 @@ function expectedCosts(
   budget: number,
   start: Float64Array | null,
 ): Float64Array {
-  const fits = fittingSets(models, budget)
+  const fits = sumsOfSets(models, 'bytes').map((size) => (size <= budget ? 1 : 0))
   const all = models.reduce((total, { demand }) => total + demand, 0)
   const shares = models.map(({ demand }) => demand / all)
   let values: Float64Array = fits.map((fit, set) => {
@@ -150,10 +148,13 @@ interface Keeping {
   readonly idle: readonly PlannedModel[]
   readonly wanted: PlannedModel
   readonly values: Float64Array
+  /** What goes may cost so much. */
+  readonly most: number
 }
 
 /** The keys of what stays: the part of what is in memory that promises least together with the wanted one; of equals, the one of the most bytes. */
-function bestKept(models: readonly PlannedModel[], { idle, wanted, values }: Keeping): ReadonlySet<string> {
+function bestKept(models: readonly PlannedModel[], keeping: Keeping): ReadonlySet<string> {
+  const { idle, wanted, values, most } = keeping
   const isIdle = new Set(idle.map(({ key }) => key))
   const bits = (is: (key: string) => boolean) =>
     models.reduce((set, { key }, i) => (is(key) ? set | (1 << i) : set), 0)
@@ -161,24 +162,26 @@ function bestKept(models: readonly PlannedModel[], { idle, wanted, values }: Kee
   const bit = bits((key) => key === wanted.key)
   const valueOf = (set: number) => values[set | bit] ?? Number.POSITIVE_INFINITY
   const held = bits((key) => isIdle.has(key))
+  const costs = sumsOfSets(models, 'cost')
   let best = 0
   for (let set = held; set !== 0; set = (set - 1) & held) {
+    if ((costs[held & ~set] ?? 0) > most) continue
     const isEqual = valueOf(set) === valueOf(best)
-    if (isEqual ? sum(members(set)) > sum(members(best)) : valueOf(set) < valueOf(best)) best = set
+    if (isEqual ? sum(members(set), 'bytes') > sum(members(best), 'bytes') : valueOf(set) < valueOf(best))
+      best = set
   }
   return new Set(members(best).map(({ key }) => key))
 }
 
-/** 1 for each set that fits. */
-function fittingSets(models: readonly PlannedModel[], budget: number): Float64Array {
-  const sizes = new Float64Array(1 << models.length)
-  for (let set = 1; set < sizes.length; set += 1) {
+function sumsOfSets(models: readonly PlannedModel[], key: 'bytes' | 'cost'): Float64Array {
+  const sums = new Float64Array(1 << models.length)
+  for (let set = 1; set < sums.length; set += 1) {
     const lowest = 31 - Math.clz32(set & -set)
-    sizes[set] = (sizes[set & (set - 1)] ?? 0) + (models[lowest]?.bytes ?? 0)
+    sums[set] = (sums[set & (set - 1)] ?? 0) + (models[lowest]?.[key] ?? 0)
   }
-  return sizes.map((size) => (size <= budget ? 1 : 0))
+  return sums
 }
 
-function sum(models: readonly { readonly bytes: number }[]): number {
-  return models.reduce((total, { bytes }) => total + bytes, 0)
+function sum(models: readonly PlannedModel[], key: 'bytes' | 'cost'): number {
+  return models.reduce((total, one) => total + one[key], 0)
 }

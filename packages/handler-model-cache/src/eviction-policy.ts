@@ -1,8 +1,8 @@
-import { cheapestSet, type Candidate } from './cheapest-set.js'
+import { cheapestSet } from './cheapest-set.js'
 import { createEvictionPlanner, type Outlook, type PlannedModel } from './eviction-plan.js'
 
 /** An idle model as a policy sees it. */
-export interface Evictable extends Candidate, PlannedModel {
+export interface Evictable extends PlannedModel {
   readonly modelId: string
   /** Milliseconds of the cache's clock. */
   readonly lastUsedAt: number
@@ -12,7 +12,7 @@ export const EVICTION_POLICIES = ['plan', 'cost', 'lru', 'name'] as const
 
 /**
  * `plan` (default): the set whose absence promises the least seconds of loading in the long run (eviction-plan.ts). `cost`: the set that frees enough
- * for the least (request rate × load seconds) now. `lru`: the least recently used first. `name`: in the order of the names, for comparison and for tests.
+ * for the least (share of the requests × load seconds) now. `lru`: the least recently used first. `name`: in the order of the names, for comparison and for tests.
  */
 export type EvictionPolicy = (typeof EVICTION_POLICIES)[number]
 

@@ -144,7 +144,7 @@ export const statusOutputSchema = z.strictObject({
         z.strictObject({
           model: z.string(),
           bytes,
-          /** Request rate × load seconds: what its absence was expected to cost. */
+          /** Share of the requests × load seconds: what its absence was expected to cost each request, in seconds. */
           cost: z.number(),
           chosen: z.boolean(),
         }),

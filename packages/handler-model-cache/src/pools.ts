@@ -14,6 +14,7 @@ export interface Pool {
 }
 
 export interface PoolSettings extends RoomSettings {
+  readonly rateHalfLifeMs: number
   /** The limit of each pool in bytes; a pool that is not named is not limited. */
   readonly limits: ReadonlyMap<string, number>
 }

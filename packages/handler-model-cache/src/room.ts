@@ -11,7 +11,6 @@ import { isInReach, strongestWish, type ModelEntry, type RefusalReason } from '.
 export interface RoomSettings {
   readonly policy: ChoiceAround['settings']['policy']
   readonly minResidencyMs: number
-  readonly rateHalfLifeMs: number
   /** How long a request waits for room before it is told NO_ROOM. */
   readonly roomWaitMs: number
 }

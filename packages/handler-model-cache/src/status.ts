@@ -97,8 +97,8 @@ function describeChoice(choice: EvictionChoice, now: number): NonNullable<Status
 }
 
 const WHY = {
-  plan: 'the idle models without which the least loading is to be expected from now on',
-  cost: 'the set of idle models that frees enough for the least (request rate × load seconds)',
+  plan: 'the idle models without which the least loading is to be expected from now on, of those that cost at most half again as much as the cheapest set',
+  cost: 'the set of idle models that frees enough for the least (share of the requests × load seconds)',
   lru: 'idle models, the least recently used first, until enough was free',
   name: 'idle models in the order of their names, until enough was free',
 } as const

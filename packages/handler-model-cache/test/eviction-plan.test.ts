@@ -1,11 +1,9 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { cheapestSet, type Candidate } from '../src/cheapest-set.js'
+import { cheapestSet } from '../src/cheapest-set.js'
 import { createEvictionPlanner, type PlannedModel } from '../src/eviction-plan.js'
 
-type Idle = PlannedModel & Candidate
-
-function model(key: string, bytes: number, loadSeconds: number, demand: number): Idle {
+function model(key: string, bytes: number, loadSeconds: number, demand: number): PlannedModel {
   return { key, bytes, loadSeconds, demand, cost: demand * loadSeconds }
 }
 
@@ -22,8 +20,9 @@ function idleModels(maxLength: number, prefix: string) {
     )
 }
 
-const sum = (some: readonly Idle[]) => some.reduce((total, { bytes }) => total + bytes, 0)
-const keys = (some: readonly Idle[] | null) => some?.map(({ key }) => key).toSorted()
+const sum = (some: readonly PlannedModel[]) => some.reduce((total, { bytes }) => total + bytes, 0)
+const cost = (some: readonly PlannedModel[] | null) => some?.reduce((total, one) => total + one.cost, 0)
+const keys = (some: readonly PlannedModel[] | null) => some?.map(({ key }) => key).toSorted()
 
 test('it frees enough, nothing that could have stayed, and only what is idle, with any number of models', () => {
   const planner = createEvictionPlanner()
@@ -40,6 +39,19 @@ test('it frees enough, nothing that could have stayed, and only what is idle, wi
       for (const { bytes } of given) expect(sum(given) - bytes).toBeLessThan(missing)
     }),
     { numRuns: 150 },
+  )
+})
+
+test('what is given up never costs more than one and a half times the cheapest set that frees enough', () => {
+  const share = fc.double({ min: 0.01, max: 1, noNaN: true })
+  fc.assert(
+    fc.property(idleModels(16, 'in'), idleModels(16, 'out'), share, (idle, absent, part) => {
+      const missing = Math.max(1, Math.floor(sum(idle) * part))
+      const chosen = createEvictionPlanner()(idle, missing, { wanted: model('new', missing, 5, 1), absent })
+      const most = 1.5 * (cost(cheapestSet(idle, missing)) ?? Number.NaN)
+      expect(cost(chosen)).toBeLessThanOrEqual(most * (1 + 1e-9))
+    }),
+    { numRuns: 300 },
   )
 })
 

@@ -21,7 +21,7 @@ function openLine() {
     shares: createRequestShares(1000),
     entries: () => [holder],
     evict: () => {},
-    settings: { policy: 'plan', minResidencyMs: 60_000, rateHalfLifeMs: 1000, roomWaitMs: 30_000 },
+    settings: { policy: 'plan', minResidencyMs: 60_000, roomWaitMs: 30_000 },
   })
   const enter = (modelId: string, bytes: number) => {
     const abort = new AbortController()

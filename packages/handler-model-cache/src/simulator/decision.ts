@@ -1,6 +1,6 @@
+import { withCosts } from '../eviction-cost.js'
 import { createEvictionChooser, type Evictable, type EvictionPolicy } from '../eviction-policy.js'
 import { optionsSchema } from '../options.js'
-import { countRequest, NO_REQUESTS, rateAt } from '../request-rate.js'
 import { createRequestShares } from '../request-shares.js'
 import { seededRandom } from './seeded-random.js'
 
@@ -14,6 +14,7 @@ export interface IdleModel extends Evictable {
 export interface Decision {
   readonly seed: number
   readonly idle: readonly IdleModel[]
+  readonly wanted: Evictable
   readonly neededBytes: number
 }
 
@@ -23,27 +24,28 @@ const GIB = 2 ** 30
 
 /**
  * Made from its seed alone: 4 to 12 idle models, sizes and load times as in `makeCase`, true rates over two orders of magnitude, an hour of random
- * requests behind them of which the cache knows the averages, and 10 to 60 % of their memory needed.
+ * requests behind them from which the cache has learnt their shares, and 10 to 60 % of their memory needed.
  */
 export function makeDecision(seed: number): Decision {
   const random = seededRandom(seed + 1_000_000)
   const pasts = Array.from({ length: 4 + Math.floor(random() * 9) }, (_, i) => makePast(i, random))
   const shares = createRequestShares(HALF_LIFE_MS)
-  const requests = pasts.flatMap(({ modelId, requestsAt }) => requestsAt.map((at) => ({ at, modelId })))
-  for (const { at, modelId } of requests.toSorted((a, b) => a.at - b.at)) shares.count(modelId, at)
-  const idle = pasts.map((past) => ({ ...past.model, demand: shares.shareOf(past.modelId) }))
-  const total = idle.reduce((sum, { bytes }) => sum + bytes, 0)
-  return { seed, idle, neededBytes: Math.round(total * (0.1 + 0.5 * random())) }
+  const requests = pasts.flatMap(({ model, requestsAt }) => requestsAt.map((at) => ({ at, key: model.key })))
+  for (const { at, key } of requests.toSorted((a, b) => a.at - b.at)) shares.count(key, at)
+  const models = pasts.map(({ model }) => ({ ...model, demand: shares.shareOf(model.key) }))
+  const total = models.reduce((sum, { bytes }) => sum + bytes, 0)
+  const neededBytes = Math.round(total * (0.1 + 0.5 * random()))
+  return { seed, neededBytes, ...withCosts({ wanted: wantedOf(neededBytes), idle: models, absent: [] }) }
+}
+
+/** What the room is for. It is there to stay: who is given up does not come back in its place. */
+function wantedOf(bytes: number) {
+  const key = 'wanted'
+  return { key, modelId: key, bytes, loadSeconds: 1e6, trueRate: 1, lastUsedAt: PAST_MS, demand: 1 }
 }
 
 /** An idle model and the requests behind it, in milliseconds. */
-interface Past {
-  readonly modelId: string
-  readonly model: Omit<IdleModel, 'demand'>
-  readonly requestsAt: readonly number[]
-}
-
-function makePast(i: number, random: () => number): Past {
+function makePast(i: number, random: () => number) {
   const gib = 0.5 * 48 ** random()
   const loadSeconds = 0.5 + gib * 0.4 * 6 ** random()
   const trueRate = 0.001 * 100 ** random()
@@ -52,16 +54,10 @@ function makePast(i: number, random: () => number): Past {
     at += (-Math.log(1 - random()) / trueRate) * 1000
     if (at > PAST_MS) break
   }
-  const modelId = `model-${i}`
-  const rate = requestsAt.reduce((before, at) => countRequest(before, at, HALF_LIFE_MS), NO_REQUESTS)
-  const cost = rateAt(rate, PAST_MS, HALF_LIFE_MS) * loadSeconds
+  const key = `model-${i}`
   const lastUsedAt = requestsAt.at(-1) ?? 0
   const bytes = Math.round(gib * GIB)
-  return {
-    modelId,
-    requestsAt,
-    model: { key: modelId, modelId, bytes, loadSeconds, trueRate, cost, lastUsedAt },
-  }
+  return { requestsAt, model: { key, modelId: key, bytes, loadSeconds, trueRate, lastUsedAt } }
 }
 
 /** What a set costs in seconds of loading per second: by what the cache has seen, or really. */
@@ -73,9 +69,8 @@ export const trueCost: Judge = (chosen) =>
   chosen.reduce((sum, { trueRate, loadSeconds }) => sum + trueRate * loadSeconds, 0)
 
 /** What the policy's choice costs. */
-export function decide(policy: EvictionPolicy, { idle, neededBytes }: Decision, judge: Judge): number {
-  // what the room is for is there to stay: who is given up does not come back in its place
-  const wanted = { key: 'wanted', bytes: neededBytes, loadSeconds: 1e6, demand: 1 }
+export function decide(policy: EvictionPolicy, decision: Decision, judge: Judge): number {
+  const { idle, wanted, neededBytes } = decision
   const chosen = createEvictionChooser(policy)(idle, neededBytes, { wanted, absent: [] })
   if (chosen === null) throw new Error('expected a decision that can be met')
   return judge(chosen)

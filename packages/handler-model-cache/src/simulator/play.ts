@@ -1,6 +1,6 @@
-import { createEvictionChooser, type Evictable, type EvictionPolicy } from '../eviction-policy.js'
+import { withCosts } from '../eviction-cost.js'
+import { createEvictionChooser, type EvictionPolicy } from '../eviction-policy.js'
 import { optionsSchema } from '../options.js'
-import { countRequest, NO_REQUESTS, rateAt, type RequestRate } from '../request-rate.js'
 import { createRequestShares, type RequestShares } from '../request-shares.js'
 import type { SimulatedCase, SimulatedModel } from './case.js'
 
@@ -9,14 +9,13 @@ const { rateHalfLife: HALF_LIFE_MS } = optionsSchema.parse({})
 /** What the cache knows of a model: nothing before its first request. */
 interface Seen {
   readonly model: SimulatedModel
-  rate: RequestRate
   lastUsedAt: number
   /** 0 before the first load. */
   loadSeconds: number
   isResident: boolean
 }
 
-/** Seconds of loading that a policy pays for all requests of a case. It is the cache's own choice, with the cache's own rates; loads take no time. */
+/** Seconds of loading that a policy pays for all requests of a case. It is the cache's own choice, with the shares of requests that it learns; loads take no time. */
 export function playPolicy(policy: EvictionPolicy, { models, budget, requests }: SimulatedCase): number {
   const choose = createEvictionChooser(policy)
   const seen = new Map<number, Seen>()
@@ -29,14 +28,15 @@ export function playPolicy(policy: EvictionPolicy, { models, budget, requests }:
     seen.set(index, wanted)
     wanted.lastUsedAt = at * 1000
     shares.count(model.modelId, wanted.lastUsedAt)
-    wanted.rate = countRequest(wanted.rate, wanted.lastUsedAt, HALF_LIFE_MS)
     if (wanted.isResident) continue
-    const look = (one: Seen) => lookAt(one, wanted.lastUsedAt, shares)
+    const look = (one: Seen) => lookAt(one, shares)
     const others = [...seen.values()].filter((one) => one !== wanted)
-    const idle = others.filter(({ isResident }) => isResident).map(look)
-    const absent = others.filter(({ isResident }) => !isResident).map(look)
+    const { idle, ...outlook } = withCosts({
+      wanted: look(wanted),
+      idle: others.filter(({ isResident }) => isResident).map(look),
+      absent: others.filter(({ isResident }) => !isResident).map(look),
+    })
     const free = budget - idle.reduce((sum, { bytes }) => sum + bytes, 0)
-    const outlook = { wanted: look(wanted), absent }
     for (const { one } of choose(idle, model.bytes - free, outlook) ?? []) one.isResident = false
     paid += model.loadSeconds
     wanted.loadSeconds = model.loadSeconds
@@ -46,20 +46,12 @@ export function playPolicy(policy: EvictionPolicy, { models, budget, requests }:
 }
 
 function meet(model: SimulatedModel): Seen {
-  return { model, rate: NO_REQUESTS, lastUsedAt: 0, loadSeconds: 0, isResident: false }
+  return { model, lastUsedAt: 0, loadSeconds: 0, isResident: false }
 }
 
-function lookAt(one: Seen, now: number, shares: RequestShares): Evictable & { readonly one: Seen } {
-  const { model, rate, lastUsedAt, loadSeconds } = one
+function lookAt(one: Seen, shares: RequestShares) {
+  const { model, lastUsedAt, loadSeconds } = one
   const { modelId, bytes } = model
-  return {
-    one,
-    key: modelId,
-    modelId,
-    bytes,
-    loadSeconds,
-    lastUsedAt,
-    cost: rateAt(rate, now, HALF_LIFE_MS) * loadSeconds,
-    demand: shares.shareOf(modelId),
-  }
+  const demand = shares.shareOf(modelId)
+  return { one, key: modelId, modelId, bytes, loadSeconds, lastUsedAt, demand }
 }

@@ -14,9 +14,9 @@ export interface Ratio {
 
 export interface PolicyRow {
   readonly policy: EvictionPolicy
-  /** One choice, judged by what the cache has seen: against every set that would free enough. */
+  /** One choice, judged by the shares that the cache has learnt: against every set that would free enough. */
   readonly choice: Ratio
-  /** The same choice, judged by how often the models will really be asked for: what the averages cost. */
+  /** The same choice, judged by how often the models will really be asked for, against the set that is cheapest by that. */
   readonly foresight: Ratio
   /** Seconds of loading over 400 requests, against who knows all of them beforehand. */
   readonly run: Ratio
