@@ -1,6 +1,6 @@
 import type { CacheClock } from './clock.js'
 import type { LoadedModel, ModelEngine } from './engine.js'
-import { isModelError, ModelError } from './errors.js'
+import { isModelError, ModelError, refusalError } from './errors.js'
 import { endpointKeepAlive } from './keep-at-endpoint.js'
 import type { LetGo } from './let-go.js'
 import {
@@ -237,7 +237,13 @@ function refuseAll(entry: ModelEntry, reason: RefusalReason, { clock }: BringInA
   const refused: Arrival = { kind: 'refused', reason }
   for (const waiter of entry.waiters) waiter.resolve(refused)
   entry.waiters.clear()
+  noteFailure(entry, refusalError(entry.model.modelId, reason), clock.now())
   move(entry, 'absent', clock.now())
+}
+
+/** Without a backoff, for there is nothing to wait for; health tells by it why a warm model is missing. */
+function noteFailure(entry: ModelEntry, error: Error, now: number): void {
+  entry.failure = { error, count: entry.failure?.count ?? 0, retryAt: now }
 }
 
 async function endFailed(
@@ -259,9 +265,7 @@ async function endFailed(
   if (entry.loaded !== null) await around.letGo.giveBack(entry)
   else entry.ledger.release(entry)
   const isBackedOff = !cancelled && isLoadFailure(error)
-  // nothing to wait for; but health tells of a warm model that is missing
-  if (!cancelled && !isBackedOff)
-    entry.failure = { error, count: entry.failure?.count ?? 0, retryAt: clock.now() }
+  if (!cancelled && !isBackedOff) noteFailure(entry, error, clock.now())
   move(entry, isBackedOff ? 'failed' : 'absent', clock.now())
   if (isBackedOff) {
     backOff(entry, error, clock.now())

@@ -96,6 +96,11 @@ export class ModelError extends Error {
   }
 }
 
+/** A refusal, where there has to be an error. @param reason `pinned`, `rule` */
+export function refusalError(modelId: string, reason: string): ModelError {
+  return new ModelError('NO_ROOM', `expected room for ${modelId}, got a refusal: ${reason}`)
+}
+
 /** By brand and not by class, so that two copies of this package understand each other. */
 export function isModelError(error: unknown): error is ModelError {
   return typeof error === 'object' && error !== null && BRAND in error

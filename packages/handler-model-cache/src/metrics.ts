@@ -9,8 +9,8 @@ const WARMUP_SECONDS = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60]
 
 /** The instruments of this package, exposed as `mcp_worker_model_cache_…`, and its log lines. */
 export interface ModelCacheMetrics extends CacheObserver {
-  /** Sets the gauges from what the cache holds now. */
-  sample(cache: ModelCache): void
+  /** Sets the gauges from what the cache holds now, and from how many of the warm list it does not. */
+  sample(cache: ModelCache, warmMissing: number): void
   /** The health check found this many loads, warmups and unloads without a sign of life. */
   stalled(count: number): void
 }
@@ -90,13 +90,18 @@ function createGauges(metrics: PluginMetrics): Pick<ModelCacheMetrics, 'sample' 
     labels: ['pool', 'kind'],
   })
   const waiting = metrics.gauge({ name: 'waiting', help: 'Requests that wait for room', labels: ['pool'] })
+  const missing = metrics.gauge({
+    name: 'warm_missing',
+    help: 'Models of the warm list that are not in memory',
+  })
   const stalled = metrics.gauge({
     name: 'stalled',
     help: 'Loads, warmups and unloads without a sign of life for stallAfter, at the last health check',
   })
   return {
     stalled: (count) => stalled.set(count),
-    sample(cache) {
+    sample(cache, warmMissing) {
+      missing.set(warmMissing)
       const entries = [...cache.entries()]
       const states = entries.map(({ state }) => state)
       for (const state of MODEL_STATES) models.set(states.filter((one) => one === state).length, { state })

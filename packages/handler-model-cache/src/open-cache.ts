@@ -10,8 +10,9 @@ import { createModelCache, type ModelCache } from './model-cache.js'
 import { limitsOf, refuseUnknownEngines } from './open-engines.js'
 import type { OperationsAround } from './operations.js'
 import type { ModelCacheOptions } from './options.js'
-import { createReconcile, type Reconcile } from './reconcile.js'
+import { createReconcile } from './reconcile.js'
 import type { StatusAround } from './status.js'
+import { keepLooking, keepSampling, logWarmFailure } from './upkeep.js'
 import { loadWarmList, missingWarm } from './warm.js'
 
 export interface OpenCacheParts {
@@ -33,8 +34,6 @@ export interface OpenedCache extends OperationsAround, StatusAround {
   close(): Promise<void>
 }
 
-const SAMPLE_EVERY_MS = 1000
-
 /** Rejects where an option names an engine that is not there, or the warm list could not be loaded; everything is closed again then. */
 export async function openModelCache(parts: OpenCacheParts): Promise<OpenedCache> {
   const { options, engines, log, signal, clock = createCacheClock() } = parts
@@ -43,23 +42,25 @@ export async function openModelCache(parts: OpenCacheParts): Promise<OpenedCache
   const settings = settingsOf(options, engines)
   const cache = createModelCache({ engines, clock, observer: metrics, settings })
   const catalog = createCatalog(engines, options)
-  const reconcile = createReconcile({ cache, catalog, engines, warm: options.warm })
-  const upkeep = keepUp({ cache, clock, metrics, reconcile, everyMs: options.reconcileInterval, log })
+  const kept = { cache, catalog, engines, warm: options.warm }
+  const stops = [keepSampling({ ...kept, clock, metrics })]
   const close = async () => {
-    upkeep.stop()
+    for (const stop of stops) stop()
     await cache.close()
   }
   try {
-    await loadWarmList({ cache, catalog, clock, warm: options.warm, timeoutMs: options.warmTimeout }, signal)
+    const onFailed = (what: string, error: Error) => logWarmFailure(log, what, error)
+    await loadWarmList({ ...kept, clock, timeoutMs: options.warmTimeout, onFailed }, signal)
   } catch (error) {
     await close()
     throw error
   }
+  stops.push(keepLooking({ ...kept, clock, metrics, everyMs: options.reconcileInterval, log }))
   return {
     cache,
     catalog,
     clock,
-    reconcile,
+    reconcile: createReconcile(kept),
     close,
     rateHalfLifeMs: options.rateHalfLife,
     replica: options.replica ?? `${hostname()}:${process.pid}`,
@@ -94,42 +95,4 @@ function checkHealth({ cache, catalog, clock, metrics, options }: HealthAround):
   const stalls = findStalls(cache.entries(), clock, { stallAfterMs, roomWaitMs })
   metrics.stalled(stalls.length)
   demandHealth(stalls, missingWarm({ cache, catalog, warm: options.warm }))
-}
-
-interface Upkeep {
-  readonly cache: ModelCache
-  readonly clock: CacheClock
-  readonly metrics: ModelCacheMetrics
-  readonly reconcile: Reconcile
-  readonly everyMs: number
-  readonly log: PluginLog
-}
-
-/** Gauges every second, reconciliation at its interval; each starts when the one before it has ended. */
-function keepUp({ cache, clock, metrics, reconcile, everyMs, log }: Upkeep): { stop(): void } {
-  const stopping = new AbortController()
-  let cancelSample: (() => void) | null = null
-  let cancelReconcile: (() => void) | null = null
-  const sample = () => {
-    metrics.sample(cache)
-    cancelSample = clock.after(SAMPLE_EVERY_MS, sample)
-  }
-  const next = () => {
-    if (!stopping.signal.aborted) cancelReconcile = clock.after(everyMs, () => void run())
-  }
-  const run = async () => {
-    const reconciled = await reconcile(stopping.signal).catch(() => null)
-    for (const { what, error } of reconciled?.failed ?? [])
-      log.warn('model_reconcile_failed', { what, error: error.message })
-    next()
-  }
-  sample()
-  next()
-  return {
-    stop() {
-      stopping.abort(new Error('the model cache is closed'))
-      cancelSample?.()
-      cancelReconcile?.()
-    },
-  }
 }

@@ -96,7 +96,7 @@ export const modelSchema = z.strictObject({
   /** Of its last load, warmup included; null before the first. */
   load_seconds: z.number().nullable(),
   warmup: warmthSchema.nullable(),
-  /** Of a failed load. */
+  /** Why the last load failed or was refused, of a model that is not in memory. */
   error: z.strictObject({ code: z.string(), message: z.string(), retry_in_seconds: z.number() }).nullable(),
 })
 

@@ -1,6 +1,6 @@
 import type { Catalog } from './catalog.js'
 import type { ModelEngine } from './engine.js'
-import { isModelError, ModelError } from './errors.js'
+import { isModelError, refusalError } from './errors.js'
 import type { ModelCache } from './model-cache.js'
 import type { ModelWish } from './model-entry.js'
 import { payloadSchema } from './payload.js'
@@ -28,9 +28,8 @@ export interface ReconcileAround {
  */
 export function createReconcile(around: ReconcileAround): Reconcile {
   return async (signal) => {
-    const seen = await Promise.all(around.engines.map((engine) => look(engine, around, signal)))
-    const wanted = [...wantedWishes(around), ...pinnedWishes(around)]
-    const brought = await Promise.all(wanted.map((one) => bringBack(one, around, signal)))
+    const seen = await lookAtEndpoints(around, signal)
+    const brought = await Promise.all(keptWishes(around).map((one) => bringBack(one, around, signal)))
     signal.throwIfAborted()
     return {
       loaded: brought.filter(({ how }) => how === 'loaded').map(({ what }) => what),
@@ -39,10 +38,28 @@ export function createReconcile(around: ReconcileAround): Reconcile {
   }
 }
 
-interface Outcome {
+export interface Outcome {
   readonly what: string
   readonly how?: string
+  /** Pins or urgent models keep the room: trying again changes nothing by itself. */
+  readonly isRefused?: boolean
   readonly error: Error | null
+}
+
+/** A name, and the places where its model may be, the likeliest first. */
+export interface Wanted {
+  readonly what: string
+  readonly wishes: readonly ModelWish[]
+}
+
+/** Never rejects. */
+export function lookAtEndpoints(around: ReconcileAround, signal: AbortSignal): Promise<readonly Outcome[]> {
+  return Promise.all(around.engines.map((engine) => look(engine, around, signal)))
+}
+
+/** What is to be in memory: the warm list and what is pinned. */
+export function keptWishes(around: ReconcileAround): readonly Wanted[] {
+  return [...wantedWishes(around), ...pinnedWishes(around)]
 }
 
 async function look(engine: ModelEngine, { cache }: ReconcileAround, signal: AbortSignal): Promise<Outcome> {
@@ -58,10 +75,7 @@ async function look(engine: ModelEngine, { cache }: ReconcileAround, signal: Abo
 }
 
 /** A warm model asks for room like any other, and pushes nobody out: the list has to fit. */
-export function wantedWishes({ warm, catalog }: Pick<ReconcileAround, 'warm' | 'catalog'>): {
-  readonly what: string
-  readonly wishes: readonly ModelWish[]
-}[] {
+export function wantedWishes({ warm, catalog }: Pick<ReconcileAround, 'warm' | 'catalog'>): Wanted[] {
   return warm.map((what) => {
     const payload = payloadSchema.parse({ model_id: what, priority: 'critical', evict: 'lower_priority' })
     if (payload.operation !== 'preload') throw new Error('a payload without an operation is a preload')
@@ -69,15 +83,15 @@ export function wantedWishes({ warm, catalog }: Pick<ReconcileAround, 'warm' | '
   })
 }
 
-function pinnedWishes({ cache }: ReconcileAround) {
+function pinnedWishes({ cache }: ReconcileAround): Wanted[] {
   return [...cache.entries()]
     .filter(({ pinned, wish }) => pinned && wish !== null)
     .map(({ model, wish }) => ({ what: model.modelId, wishes: wish === null ? [] : [wish] }))
 }
 
-/** The first of the wishes whose model is found. What is in memory is left as it is, and not counted as a request. */
+/** The first of the wishes whose model is found. What is in memory is left as it is, and not counted as a request. Never rejects. */
 export async function bringBack(
-  { what, wishes }: { readonly what: string; readonly wishes: readonly ModelWish[] },
+  { what, wishes }: Wanted,
   { cache }: Pick<ReconcileAround, 'cache'>,
   signal: AbortSignal,
 ): Promise<Outcome> {
@@ -88,10 +102,7 @@ export async function bringBack(
     try {
       const arrival = await cache.preload(wish, { signal })
       if (arrival.kind === 'ready') return { what, how: arrival.how, error: null }
-      return {
-        what,
-        error: new ModelError('NO_ROOM', `expected room for ${what}, got a refusal: ${arrival.reason}`),
-      }
+      return { what, isRefused: true, error: refusalError(what, arrival.reason) }
     } catch (error) {
       first ??= asError(error)
       if (!isModelError(error) || error.code !== 'MODEL_NOT_FOUND') return { what, error: asError(error) }

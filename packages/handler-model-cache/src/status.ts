@@ -70,7 +70,7 @@ export function budgetOf(cache: ModelCache, pool: string): NonNullable<ModelCach
 }
 
 function errorOf({ state, failure }: ModelEntry, now: number): ModelStatus['error'] {
-  if (state !== 'failed' || failure === null) return null
+  if (failure === null || (state !== 'failed' && state !== 'absent')) return null
   const { error, retryAt } = failure
   return {
     code: isModelError(error) ? error.code : 'LOAD_FAILED',

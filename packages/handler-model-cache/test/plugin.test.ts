@@ -78,6 +78,14 @@ test('a missing model fails at the first attempt with its code and the name as i
   })
 })
 
+test('status says of a model that is not in memory why its last load ended', async () => {
+  const { worker } = await startCacheWorker()
+  await (await worker.submit('model_cache', { model_id: 'no:such' })).result().catch(() => {})
+  expect((await worker.query('model_cache_status', { all: true })).models).toMatchObject([
+    { model_id: 'no:such', state: 'absent', error: { code: 'MODEL_NOT_FOUND', retry_in_seconds: 0 } },
+  ])
+})
+
 test('an unknown engine is a permanent fault that names the engines', async () => {
   const { worker } = await startCacheWorker()
   const task = await worker.submit('model_cache', { model_id: 'a', engine: 'vllm' })

@@ -7,8 +7,10 @@ import { missingWarm } from '../src/warm.js'
 import { openCache } from './cache-harness.js'
 import { settled } from './stepped-clock.js'
 
-const MODELS = { a: 60, b: 30 }
+const MODELS = { a: 60, b: 30, c: 60 }
 const { signal } = new AbortController()
+
+type Shared = ReturnType<typeof openShared>
 
 /** A shared endpoint that says what the engine's own books say, and what others put there. */
 function openShared(warm: readonly string[] = []) {
@@ -150,3 +152,48 @@ test('a model that we know and others loaded counts as theirs', async () => {
   await reconcile()
   expect(counted()).toBe(60)
 })
+
+/** Ways in which `c` keeps the room that the warm model needs; each answers what ends that. */
+const IN_THE_WAY = {
+  pinned: async ({ pin }: Shared) => {
+    pin('c')
+    return () => void pin('c', false)
+  },
+  'asked for as urgently': async ({ preload }: Shared) => {
+    await preload('c', { priority: 3 })
+    return () => {}
+  },
+  'in use': async ({ use }: Shared) => (await use('c')).end,
+}
+
+test.for(Object.keys(IN_THE_WAY) as (keyof typeof IN_THE_WAY)[])(
+  'a warm model for which there is no room is named until it is loaded, also while it waits again: another one is %s',
+  async (way) => {
+    const shared = openShared(['a'])
+    const { loadAll, evict, clock, test: engine, reconcile, missing } = shared
+    await loadAll('c')
+    const end = await IN_THE_WAY[way](shared)
+    expect(missing()).toEqual([])
+    const first = reconcile()
+    await settled()
+    await clock.step(30_000)
+    expect((await first).failed).toMatchObject([{ what: 'a', error: { code: 'NO_ROOM' } }])
+    const named = [expect.stringContaining('a of the warm list is not in memory: expected')]
+    expect(missing()).toEqual(named)
+    const again = reconcile()
+    await settled()
+    expect(missing()).toEqual(named)
+    end()
+    void evict('c')
+    await settled()
+    engine.unloads.of('c').resolve()
+    await clock.step(1)
+    await Promise.race([again, settled()])
+    const last = reconcile()
+    await settled()
+    expect(missing()).toEqual(named)
+    engine.loads.of('a').resolve({})
+    await last
+    expect(missing()).toEqual([])
+  },
+)
