@@ -87,6 +87,7 @@ function beginAttempt(entry: ModelEntry, clock: CacheClock): Attempt {
     isSized: false,
     estimatedBytes: null,
     isLoading: false,
+    isBlameless: false,
     lost: null,
   }
   entry.attempt = attempt
@@ -118,7 +119,7 @@ async function bringInOnce(
   adopt(entry, loaded, attempt, around.letGo)
   signal.throwIfAborted()
   await keepWithinLimit(entry, around)
-  entry.warmth = await warmUp(entry, loaded, wish, signal)
+  entry.warmth = await warmUp(entry, loaded, wish, attempt)
   if (entry.warmth !== null) observer.warmed(entry.engine.name, entry.warmth.firstMs)
   // somebody who joined meanwhile may want it for another time
   const wantedMs = endpointKeepAlive(entry)
@@ -264,7 +265,7 @@ async function endFailed(
   if (attempt.lost !== null) observer.gone(entry.engine.name, entry.model.modelId, attempt.lost)
   if (entry.loaded !== null) await around.letGo.giveBack(entry)
   else entry.ledger.release(entry)
-  const isBackedOff = !cancelled && isLoadFailure(error)
+  const isBackedOff = !cancelled && !attempt.isBlameless && isLoadFailure(error)
   if (!cancelled && !isBackedOff) noteFailure(entry, error, clock.now())
   move(entry, isBackedOff ? 'failed' : 'absent', clock.now())
   if (isBackedOff) {

@@ -72,7 +72,7 @@ export interface LoadedModel {
   /** What it takes, measured (resident memory before and after, the endpoint's own figure); null: cannot be told, the estimate stands. */
   readonly measuredBytes: number | null
   /**
-   * Really runs the model: MODEL_CORRUPT or WARMUP_FAILED where that fails. Computing does not hold up the caller's event loop.
+   * Really runs the model: MODEL_CORRUPT or WARMUP_FAILED where that fails, WARMUP_UNFIT where the inputs do not fit the model. Computing does not hold up the caller's event loop.
    * May be called while the model is used. On abort: the signal's reason, within 1 s or one run.
    */
   warmup(options: WarmupOptions): Promise<WarmupTimes>

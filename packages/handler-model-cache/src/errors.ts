@@ -44,6 +44,10 @@ const MODEL_ERRORS = {
     retryable: true,
     remedy: 'Check the inputs or the prompt of the warmup against the model.',
   },
+  WARMUP_UNFIT: {
+    retryable: false,
+    remedy: 'Mend the inputs of the warmup, or leave them out: they do not fit the model.',
+  },
   WARMUP_TIMEOUT: { retryable: true, remedy: 'Raise max_ms or lower runs.' },
   MODEL_GONE: {
     retryable: true,
@@ -84,12 +88,15 @@ export class ModelError extends Error {
   readonly code: ModelErrorCode
   readonly retryable: boolean
   readonly retryAfterMs: number | null
+  /** The message without the remedy. */
+  readonly problem: string
 
   /** @param problem what was expected and what came, a sentence without its full stop */
   constructor(code: ModelErrorCode, problem: string, details: ModelErrorDetails = {}) {
     const { retryable, remedy } = MODEL_ERRORS[code]
     super(`${problem}. ${remedy}`, 'cause' in details ? { cause: details.cause } : undefined)
     this.code = code
+    this.problem = problem
     this.retryable = retryable
     this.retryAfterMs = details.retryAfterMs ?? null
     Object.defineProperty(this, BRAND, { value: true })

@@ -75,6 +75,8 @@ export interface Attempt {
   estimatedBytes: number | null
   /** The engine was asked to load: what ends before that is no load. */
   isLoading: boolean
+  /** It failed by inputs of a request's own: nothing is wrong with the model. */
+  isBlameless: boolean
   /** Set where the engine lost the model while it was warming. */
   lost: Error | null
 }

@@ -74,9 +74,7 @@ async function load(
     outcome: arrival.kind === 'ready' ? arrival.how : 'refused',
     reason: arrival.kind === 'refused' ? arrival.reason : null,
     evicted: evictedFor(wish.model.modelId, startedAt, around),
-    ...(warmth !== null && {
-      warmup: { first_ms: warmth.firstMs, p50_ms: warmth.p50Ms, runs: warmth.runs },
-    }),
+    ...(warmth !== null && { warmup: warmthOf({ warmth }) }),
   }
 }
 

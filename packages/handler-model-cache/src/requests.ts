@@ -128,7 +128,8 @@ function refuseInBackoff(entry: ModelEntry, now: number): void {
   const { error } = failure
   const retryAfterMs = failure.retryAt - now
   const code = isModelError(error) ? error.code : 'LOAD_FAILED'
-  throw new ModelError(code, `the last load of ${entry.model.modelId} failed: ${error.message}`, {
+  const problem = isModelError(error) ? error.problem : error.message
+  throw new ModelError(code, `the last load of ${entry.model.modelId} failed: ${problem}`, {
     cause: error,
     retryAfterMs,
   })

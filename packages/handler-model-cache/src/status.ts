@@ -59,7 +59,7 @@ export function bytesOf({ estimatedBytes, measuredBytes }: ModelEntry) {
   return { estimated: estimatedBytes, measured: measuredBytes }
 }
 
-export function warmthOf({ warmth }: ModelEntry): ModelStatus['warmup'] {
+export function warmthOf({ warmth }: Pick<ModelEntry, 'warmth'>): ModelStatus['warmup'] {
   return warmth && { first_ms: rounded(warmth.firstMs), p50_ms: rounded(warmth.p50Ms), runs: warmth.runs }
 }
 

@@ -1,10 +1,15 @@
 import type { LoadedModel, WarmupTimes } from './engine.js'
 import { isModelError, type ModelErrorCode } from './errors.js'
-import type { ModelEntry, ModelWish, WarmupWish } from './model-entry.js'
+import type { Attempt, ModelEntry, ModelWish, WarmupWish } from './model-entry.js'
 import { refuseSome } from './refuse-some.js'
 
 /** What inputs or a prompt that do not fit the model end with. */
-const REFUSED: ReadonlySet<ModelErrorCode> = new Set(['WARMUP_FAILED', 'WARMUP_TIMEOUT', 'MODEL_UNSUPPORTED'])
+const REFUSED: ReadonlySet<ModelErrorCode> = new Set([
+  'WARMUP_UNFIT',
+  'WARMUP_FAILED',
+  'WARMUP_TIMEOUT',
+  'MODEL_UNSUPPORTED',
+])
 
 /**
  * Runs the model as `first` wishes. Where that fails by inputs or a prompt of its own, who gave them is told so, and it is warmed as the next of those who wait
@@ -14,16 +19,19 @@ export async function warmUp(
   entry: ModelEntry,
   loaded: LoadedModel,
   first: ModelWish,
-  signal: AbortSignal,
+  attempt: Attempt,
 ): Promise<WarmupTimes | null> {
   let { warmup } = first
+  const { signal } = attempt.controller
   while (warmup !== null) {
     const tried = warmup
+    attempt.isBlameless = false
     try {
       return await loaded.warmup({ ...tried, signal })
     } catch (error) {
       signal.throwIfAborted()
       const isTheirs = hasOwnInput(tried) && isModelError(error) && REFUSED.has(error.code)
+      attempt.isBlameless = isTheirs
       if (
         !isTheirs ||
         !refuseSome(

@@ -116,3 +116,23 @@ test('a load that outgrew its room is asked again at once, and waits for the roo
   await clock.step(0)
   expect(stateOf('b')).toBe('unloading')
 })
+
+test.for(['WARMUP_FAILED', 'WARMUP_TIMEOUT', 'WARMUP_UNFIT'] as const)(
+  'a warmup by inputs of its own that ends with %s is no failure of the model: the next request is no worse off',
+  async (code) => {
+    const { preload, test: engine } = openCache(MODELS)
+    const first = preload('a', { warmup: { runs: 1, maxMs: 1000, inputs: { no: 'such input' } } })
+    await settled()
+    engine.loads.of('a').resolve({})
+    await settled()
+    engine.warmups.of('a').reject(new ModelError(code, 'expected inputs that fit, got others'))
+    await settled()
+    engine.unloads.of('a').resolve()
+    await expect(first).rejects.toMatchObject({ code })
+    await settled()
+    const second = preload('a')
+    await settled()
+    engine.loads.of('a').resolve({})
+    await expect(second).resolves.toMatchObject({ how: 'loaded' })
+  },
+)

@@ -78,6 +78,39 @@ test('a missing model fails at the first attempt with its code and the name as i
   })
 })
 
+test('the error of a task says once what was wrong, and what caused it', async () => {
+  const { worker, server } = await startCacheWorker()
+  const messageOf = async (payload: { model_id: string }) => {
+    const task = await worker.submit('model_cache', payload, { maxAttempts: 1 })
+    await task.result().catch(() => {})
+    return (await worker.get(task.id))?.error?.message ?? ''
+  }
+  expect(await messageOf({ model_id: 'no:such' })).toBe(
+    `expected "no:such" on ${server.url}, got no such model (ollama pull). Check the name, and that the model is where its engine looks for it.`,
+  )
+  await server.stop()
+  expect(await messageOf({ model_id: 'gemma:2b' })).toMatch(
+    /^expected an answer .*; caused by Error: connect ECONNREFUSED [^;]*$/,
+  )
+  // in the backoff of that
+  expect(await messageOf({ model_id: 'gemma:2b' })).toMatch(
+    /^the last load of gemma:2b failed: expected an answer [^.]*\S*[^;]*from here\.(; caused by Error: connect ECONNREFUSED [^;]*)?$/,
+  )
+})
+
+test('the times of a warmup are told to the microsecond, those of a model in memory too', async () => {
+  const { worker } = await startCacheWorker()
+  const run = async () =>
+    (await worker.submit('model_cache', { model_id: 'gemma:2b', operation: 'warmup' })).result()
+  await run()
+  const { outcome, warmup } = await run()
+  expect([outcome, warmup?.first_ms, warmup?.p50_ms]).toEqual([
+    'hit',
+    Number(warmup?.first_ms.toFixed(3)),
+    Number(warmup?.p50_ms.toFixed(3)),
+  ])
+})
+
 test('status says of a model that is not in memory why its last load ended', async () => {
   const { worker } = await startCacheWorker()
   await (await worker.submit('model_cache', { model_id: 'no:such' })).result().catch(() => {})

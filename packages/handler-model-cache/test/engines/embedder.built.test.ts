@@ -112,7 +112,7 @@ test('warms with a prompt or texts, and refuses other inputs', async () => {
   expect((await loaded.warmup({ ...oneRun, prompt: 'Bonjour' })).runs).toBe(1)
   expect((await loaded.warmup({ ...oneRun, inputs: ['one', 'two'] })).runs).toBe(1)
   await expect(loaded.warmup({ ...oneRun, inputs: { a: 1 } })).rejects.toMatchObject({
-    code: 'WARMUP_FAILED',
+    code: 'WARMUP_UNFIT',
   })
 })
 

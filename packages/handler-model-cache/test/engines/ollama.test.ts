@@ -220,7 +220,10 @@ test('says of a run that fails that the warmup failed, and when to come again', 
   const headers = { 'retry-after': '3' }
   server.faults.push({ path: '/api/generate', kind: 'status', status: 429, error: 'later', headers })
   await expect(loaded.warmup(oneRun)).rejects.toMatchObject({ code: 'WARMUP_FAILED', retryAfterMs: 3000 })
-  await expect(loaded.warmup({ ...oneRun, inputs: [1] })).rejects.toMatchObject({ code: 'WARMUP_FAILED' })
+  await expect(loaded.warmup({ ...oneRun, inputs: [1] })).rejects.toMatchObject({
+    code: 'WARMUP_UNFIT',
+    retryable: false,
+  })
 })
 
 test('observes what is there by the names that the cache has for them', async () => {

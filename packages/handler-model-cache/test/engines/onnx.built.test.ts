@@ -67,10 +67,10 @@ test('says which inputs do not fit the model', async () => {
   const { loaded } = await openReal()
   const failed = (inputs: unknown) => loaded.warmup({ ...oneRun, inputs })
   await expect(failed({ pixels: [1] })).rejects.toMatchObject({
-    code: 'WARMUP_FAILED',
+    code: 'WARMUP_UNFIT',
     message: expect.stringContaining('expected inputs of input, sr, h, c, got "pixels"') as string,
   })
-  await expect(failed({ input: { shape: [1, 2, 3] } })).rejects.toMatchObject({ code: 'WARMUP_FAILED' })
+  await expect(failed({ input: { shape: [1, 2, 3] } })).rejects.toMatchObject({ code: 'WARMUP_UNFIT' })
   await expect(loaded.warmup({ ...oneRun, prompt: 'Hello' })).rejects.toMatchObject({
     code: 'MODEL_UNSUPPORTED',
   })

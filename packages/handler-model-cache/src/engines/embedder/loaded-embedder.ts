@@ -55,7 +55,7 @@ function textsOf({ inputs, prompt = 'Hello.' }: WarmupOptions): readonly string[
   if (inputs === undefined) return [prompt]
   if (Array.isArray(inputs) && inputs.length > 0 && inputs.every((input) => typeof input === 'string'))
     return inputs
-  throw new ModelError('WARMUP_FAILED', 'expected texts as the inputs of an embedder, got others')
+  throw new ModelError('WARMUP_UNFIT', 'expected texts as the inputs of an embedder, got others')
 }
 
 function failedRun(cause: unknown): ModelError {

@@ -110,7 +110,7 @@ function promptsOf({ inputs, prompt }: WarmupOptions): readonly string[] {
   if (inputs === undefined) return [prompt ?? defaultPrompt]
   if (Array.isArray(inputs) && inputs.length > 0 && inputs.every((input) => typeof input === 'string'))
     return inputs
-  throw new ModelError('WARMUP_FAILED', 'expected texts as the inputs of a model that takes text, got others')
+  throw new ModelError('WARMUP_UNFIT', 'expected texts as the inputs of a model that takes text, got others')
 }
 
 function failedRun(error: unknown): unknown {

@@ -64,7 +64,7 @@ export function hasOpenDimensions(inputs: readonly InputShape[]): boolean {
 
 /**
  * What the payload gives: by input name `{ shape?, data? }` or the data alone, a list of numbers (of numbers as text for 64 bits beyond 2^53) or texts; a
- * shape alone is filled with zeros. Inputs that are not named get zeros. WARMUP_FAILED says what does not fit the model.
+ * shape alone is filled with zeros. Inputs that are not named get zeros. WARMUP_UNFIT says what does not fit the model.
  */
 export function givenFeeds(inputs: readonly InputShape[], given: unknown): readonly Feed[] {
   if (typeof given !== 'object' || given === null || Array.isArray(given)) {
@@ -151,5 +151,5 @@ function setValue(values: FeedData, index: number, value: unknown, name: string)
 }
 
 function refuse(problem: string): never {
-  return throwFault('WARMUP_FAILED', problem)
+  return throwFault('WARMUP_UNFIT', problem)
 }

@@ -7,6 +7,8 @@ const corrupt =
 const unsupported =
   /not a registered|unsupported model IR|opset \d+ is|Could not find an implementation|No Op registered/i
 
+const unfit = /invalid (rank|dimensions) for input|unexpected input data type/i
+
 export function loadFault(error: unknown): EngineFault {
   const said = error instanceof Error ? error.message.trim() : String(error)
   const problem = `expected ONNX Runtime to open the model, got ${said}`
@@ -18,6 +20,9 @@ export function loadFault(error: unknown): EngineFault {
 
 export function runFault(error: unknown): EngineFault {
   const said = error instanceof Error ? error.message.trim() : String(error)
-  const code = memory.test(said) ? 'OUT_OF_MEMORY' : 'WARMUP_FAILED'
-  return { code, problem: `expected the model to run, got ${said}` }
+  const code = unfit.test(said) ? 'WARMUP_UNFIT' : 'WARMUP_FAILED'
+  return {
+    code: memory.test(said) ? 'OUT_OF_MEMORY' : code,
+    problem: `expected the model to run, got ${said}`,
+  }
 }
