@@ -1,7 +1,7 @@
 import type { Claim } from '../queue.js'
 import type { Delivery, NewTask } from '../task.js'
 import { fenceText } from './base.js'
-import { readTask, TASK_COLUMN } from './read.js'
+import { readTask, TASK_COLUMN } from './task-row.js'
 
 /**
  * A delivery on its way from the keeper to the main thread: the row's columns as they are, for a list without names is written and read several

@@ -2,7 +2,7 @@ import type { ClaimRequest, Want } from '../queue.js'
 import { rowHash } from './accept.js'
 import { asArray, prepareArrays, type StoreBase } from './base.js'
 import { type ClaimedRow, claimedRow, type ClaimedRows } from './claimed-row.js'
-import { FROM_TASKS, TASK_COLUMN, TASK_COLUMNS, withinOneMessage } from './read.js'
+import { FROM_TASKS, TASK_COLUMN, TASK_COLUMNS, withinOneMessage } from './task-row.js'
 
 const EXTRA_COLUMNS = 'base_attempts, base_crashes, hash, checkpoint, t.seq, t.rank'
 

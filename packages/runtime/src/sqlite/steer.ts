@@ -1,6 +1,6 @@
 import type { LogLine, TaskStatus } from '../task.js'
 import type { Report } from '../queue.js'
-import { readLog } from './read.js'
+import { readLog } from './task-row.js'
 import { asArray, parseFence, prepareArrays, rankOf, type StoreBase } from './base.js'
 
 const KEPT_LOG_LINES = 100
