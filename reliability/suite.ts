@@ -2,7 +2,7 @@ import type { Lab } from './lab.ts'
 
 type Size = 'ci' | 'release'
 
-interface SuiteOptions {
+export interface SuiteOptions {
   readonly seed: number
   readonly size: Size
   /** Asked for on the command line; null: what the size says. */

@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { SUITES } from './suites.ts'
 
 interface Report {
   readonly suite: string
@@ -38,24 +39,6 @@ const PROMISES: readonly Promised[] = [
   { name: 'P9', sentence: 'Memory and latency stay bounded under a full queue: 429 or 503 with `Retry-After`, 507 on a full disk, never an out-of-memory.', suites: ['pressure', 'faults', 'service-faults', 'soak'], oracle: 'resident memory, status codes, accepted = finished' },
   { name: 'P10', sentence: 'One bad task does not stop the others, whatever a handler does.', suites: ['handlers', 'spin', 'input'], oracle: 'a stream of canaries keeps 90 % of its rate; the exact reason of each bad task' },
 ]
-
-// prettier-ignore
-const SUITES: Readonly<Record<string, string>> = {
-  kill: '`kill -9` of workers and a submitter, at random and at named points in the code',
-  power: 'the power is cut at any moment of a recorded worker: what was synced stays, any part of the rest, torn at sectors',
-  lease: 'a frozen worker, and work longer than a lease',
-  shutdown: 'SIGTERM at any moment of load, over and over',
-  spin: 'loops, regular expressions, memory, exits, rejections, in threads and inline',
-  faults: 'full and read-only disks, damaged files, flipped bits',
-  'service-faults': 'EIO and ENOSPC injected into the running service, over HTTP',
-  clock: 'the wall clock steps by hours and days under load',
-  input: 'fuzzed bodies, broken requests, slow clients',
-  pressure: 'five times the drain rate',
-  handlers: 'every known misdeed of a handler, mixed',
-  model: 'random lives of two owners against a pure model',
-  soak: 'mixed load for hours, a kill every 30 seconds',
-  mutants: 'one thing of the runtime broken at a time: a suite must turn red',
-}
 
 const HERE = fileURLToPath(new URL('.', import.meta.url))
 const PAGE = join(HERE, '../docs/reliability.md')
@@ -94,14 +77,14 @@ function runRow(suite: string, what: string): string {
   const report = reportOf(suite)
   if (report === null) return row(`\`${suite}\``, what, 'not recorded yet', '')
   const { passed, failed, size, seed, seconds, at, counts, versions } = report
-  const run = `${at}, ${size} size, seed ${seed}, ${seconds} s, Node ${versions['node']}, SQLite ${versions['sqlite']}: ${passed} cases passed, ${failed} failed`
+  const run = `${at}, ${size} size, seed ${seed}, ${seconds} s, Node ${versions['node']}, SQLite ${versions['sqlite']}: ${passed} ${passed === 1 ? 'case' : 'cases'} passed, ${failed} failed`
   return row(`\`${suite}\``, what, run, figuresOf(counts))
 }
 
 const promises = PROMISES.map(({ name, sentence, suites, oracle }) =>
   row(name, sentence, oracle, `\`pnpm reliability ${suites.join(' ')}\``),
 )
-const runs = Object.entries(SUITES).map(([suite, what]) => runRow(suite, what))
+const runs = Object.entries(SUITES).map(([name, { about }]) => runRow(name, about))
 
 writeFileSync(
   PAGE,
