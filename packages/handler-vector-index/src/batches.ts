@@ -1,5 +1,6 @@
 import type { Entry } from './documents.js'
-import type { FailedDocument, PreparedDocument } from './prepare.js'
+import type { FailedDocument } from './faults.js'
+import type { PreparedDocument } from './prepare.js'
 
 /** Documents that are written in one transaction. Each id comes once, so that a later document of the same id finds the earlier one stored. */
 export interface Batch {

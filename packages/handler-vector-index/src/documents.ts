@@ -1,16 +1,18 @@
 import type { FileHandle } from 'node:fs/promises'
 import { NonRetryableError } from '@mcp-worker/runtime'
 import type { DocumentsRoot } from './documents-root.js'
-import { createElementSplitter, type JsonElement } from './json-elements.js'
+import { openDocumentsFile } from './documents-file.js'
+import type { JsonElement } from './json-elements.js'
 import { parseDocument, type ParsedDocument, withText } from './parse-document.js'
 import type { DocumentInput, WritePayload } from './payload.js'
 
-/** The JSON of one document in a file, in bytes. */
-export const MAX_DOCUMENT_BYTES = 4 * 1024 * 1024
-const READ_BYTES = 512 * 1024
-
-/** One document as it came, or what is wrong with its form. `position` counts from 0 over the whole payload or file. */
-export type Entry = { readonly position: number } & ParsedDocument
+/** One document as it came, or what is wrong with its form. */
+export type Entry = {
+  /** Counts from 0 over the whole payload or file. */
+  readonly position: number
+  /** Of a file: on which it begins, from 1. */
+  readonly line?: number
+} & ParsedDocument
 
 export interface DocumentSource {
   /** How many there are; null where only reading to the end would tell. */
@@ -38,7 +40,13 @@ export async function openDocuments(
       },
     )
   }
-  return fileDocuments(await root.open(payload.documents_ref), payload.operation)
+  const handle = await root.open(payload.documents_ref)
+  try {
+    return await fileDocuments(handle, payload.documents_ref, payload.operation)
+  } catch (error) {
+    await handle.close()
+    throw error
+  }
 }
 
 function inlineDocuments(documents: readonly (string | DocumentInput)[]): DocumentSource {
@@ -55,6 +63,7 @@ function inlineDocuments(documents: readonly (string | DocumentInput)[]): Docume
 
 async function fileDocuments(
   handle: FileHandle,
+  ref: string,
   operation: WritePayload['operation'],
 ): Promise<DocumentSource> {
   const identify = async (): Promise<string> => {
@@ -62,12 +71,13 @@ async function fileDocuments(
     return `file ${ino} ${size} ${mtimeMs}`
   }
   const identity = await identify()
+  const file = await openDocumentsFile(handle, ref)
   return {
     total: null,
     identity,
     async *entries(from) {
       let position = 0
-      for await (const elements of fileElements(handle)) {
+      for await (const elements of file.elements()) {
         const start = position
         position += elements.length
         if (position > from) yield parseElements(elements, { start, from, operation })
@@ -91,20 +101,8 @@ function* parseElements(
   elements: readonly JsonElement[],
   { start, from, operation }: Piece,
 ): Generator<Entry> {
-  for (let i = Math.max(0, from - start); i < elements.length; i++) {
-    yield { position: start + i, ...parseDocument(elements[i] ?? null, operation) }
+  for (const [i, element] of elements.slice(Math.max(0, from - start)).entries()) {
+    const position = Math.max(start, from) + i
+    yield { position, line: element.line, ...parseDocument(element, operation) }
   }
-}
-
-async function* fileElements(handle: FileHandle): AsyncGenerator<readonly JsonElement[]> {
-  const splitter = createElementSplitter(MAX_DOCUMENT_BYTES)
-  const buffer = Buffer.allocUnsafe(READ_BYTES)
-  let offset = 0
-  for (;;) {
-    const { bytesRead } = await handle.read(buffer, 0, READ_BYTES, offset)
-    if (bytesRead === 0) break
-    offset += bytesRead
-    yield splitter.push(buffer.subarray(0, bytesRead))
-  }
-  yield splitter.end()
 }

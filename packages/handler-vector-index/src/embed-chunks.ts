@@ -1,8 +1,9 @@
 import { setImmediate } from 'node:timers/promises'
 import { NonRetryableError } from '@mcp-worker/runtime'
+import type { FailedDocument } from './faults.js'
 import type { TextEmbedder } from './lazy-embedder.js'
 import type { VectorIndexMetrics } from './metrics.js'
-import type { FailedDocument, PreparedDocument } from './prepare.js'
+import type { PreparedDocument } from './prepare.js'
 import { type Tally, timed } from './tally.js'
 import type { Target } from './target.js'
 import { unitVector } from './vector.js'
@@ -30,7 +31,7 @@ export async function embedChunks(
   const open = steps.flatMap(({ kind, document }) => {
     const wanted = (kind === 'insert' || kind === 'replace') && !embedded.has(document.id)
     return wanted && document.content?.vector === null
-      ? [{ id: document.id, texts: document.content.texts }]
+      ? [{ id: document.id, line: document.line, texts: document.content.texts }]
       : []
   })
   const texts = open.flatMap((document) => document.texts.map((text) => text ?? ''))
@@ -38,11 +39,11 @@ export async function embedChunks(
   const vectors = await timed(work.tally, 'embed_seconds', () => embedAll(texts, work))
   const failed: FailedDocument[] = []
   let from = 0
-  for (const { id, texts: own } of open) {
+  for (const { id, line, texts: own } of open) {
     const chunks = vectors.slice(from, from + own.length)
     from += own.length
     const bad = chunks.find((chunk) => typeof chunk === 'string')
-    if (typeof bad === 'string') failed.push({ id, code: bad })
+    if (typeof bad === 'string') failed.push({ id, line, code: bad })
     else
       embedded.set(
         id,

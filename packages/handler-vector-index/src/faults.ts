@@ -2,6 +2,8 @@ import { NonRetryableError } from '@mcp-worker/runtime'
 
 /** What can be wrong with one document. With `on_error: continue` it is listed in the result and the others go on. */
 export const DOCUMENT_FAULTS = {
+  INVALID_UTF8:
+    'expected a file in UTF-8 (iconv converts others), or its text would not be what the file holds',
   INVALID_JSON: 'the line or array element is not JSON',
   INVALID_DOCUMENT: 'it is not a document: an unknown key, a missing field, or a field of another kind',
   DOCUMENT_TOO_LARGE: 'it is larger than a document may be (the option maxTextLength, or 4 MiB of JSON)',
@@ -21,10 +23,21 @@ export function sayFault(code: DocumentFault): string {
   return DOCUMENT_FAULTS[code]
 }
 
+export interface FailedDocument {
+  readonly id: string
+  readonly code: DocumentFault
+  /** Of a file: on which it begins, from 1. */
+  readonly line?: number | undefined
+  /** What was expected and what came, where there is more to say than the code does. */
+  readonly detail?: string | undefined
+}
+
 /** Ends the task: a document cannot be indexed and `on_error` is `fail`. */
-export function refuseDocument(id: string, code: DocumentFault): NonRetryableError {
+export function refuseDocument({ id, code, line, detail }: FailedDocument): NonRetryableError {
+  const place = line === undefined ? '' : ` (line ${line})`
+  const said = detail === undefined ? '' : `: ${detail}`
   return new NonRetryableError(
-    `document ${JSON.stringify(id)}: ${DOCUMENT_FAULTS[code]}. Mend it, or set on_error to "continue"`,
+    `document ${JSON.stringify(id)}${place}: ${DOCUMENT_FAULTS[code]}${said}. Mend it, or set on_error to "continue"`,
     { code },
   )
 }

@@ -1,5 +1,15 @@
-/** One top-level element of a JSON array, or one line of JSONL, as text. null: larger than `maxBytes`, and was not kept. */
-export type JsonElement = string | null
+import type { DocumentsFormat } from './documents-format.js'
+import type { DocumentFault } from './faults.js'
+import { countNewlines, createArrayScanner, isSpace, NEWLINE, OPENING } from './json-bytes.js'
+import { decodeUtf8 } from './utf8.js'
+
+/** One top-level element of a JSON array, or one line of JSONL. */
+export type JsonElement = Held & {
+  /** On which it begins, from 1. */
+  readonly line: number
+}
+
+type Held = { readonly text: string } | { readonly fault: DocumentFault; readonly detail: string }
 
 export interface ElementSplitter {
   /** The elements that this piece completes. */
@@ -8,141 +18,142 @@ export interface ElementSplitter {
   end(): readonly JsonElement[]
 }
 
+export interface SplitterOptions {
+  readonly format: DocumentsFormat
+  /** Of one element. */
+  readonly maxBytes: number
+  /** Of the first piece in the file. Default 0. */
+  readonly offset?: number
+}
+
 /**
- * Splits a file into its elements, holding one element (at most `maxBytes`) and one piece at a time. A file that begins with `[` is one JSON
- * array, else each line that is not blank is an element. Nothing is parsed here: a broken element comes out as its text.
+ * Splits a file into its elements, holding one element (at most `maxBytes`) and one piece at a time. Lines that are blank are left out. Nothing is
+ * parsed here: a broken element comes out as its text.
  */
-export function createElementSplitter(maxBytes: number): ElementSplitter {
-  let splitter: ElementSplitter | null = null
-  return {
-    push(piece) {
-      if (splitter !== null) return splitter.push(piece)
-      const start = contentStart(piece)
-      if (start === piece.length) return []
-      const isArray = piece[start] === 0x5b
-      splitter = isArray ? createArraySplitter(maxBytes) : createLineSplitter(maxBytes)
-      return splitter.push(piece.subarray(isArray ? start + 1 : start))
-    },
-    end: () => splitter?.end() ?? [],
-  }
+export function createElementSplitter({ format, maxBytes, offset = 0 }: SplitterOptions): ElementSplitter {
+  const collector = createCollector(maxBytes, offset)
+  return format === 'array' ? createArraySplitter(collector) : createLineSplitter(collector)
 }
 
-/** After a byte order mark and white space. */
-function contentStart(piece: Buffer): number {
-  let start = piece[0] === 0xef && piece[1] === 0xbb && piece[2] === 0xbf ? 3 : 0
-  while (start < piece.length && isSpace(piece[start])) start++
-  return start
-}
+type Collector = ReturnType<typeof createCollector>
 
-function isSpace(byte: number | undefined): boolean {
-  return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09
-}
-
-/** Collects the bytes of one element across pieces, up to a limit. */
-function createCollector(maxBytes: number) {
+/** Collects the bytes of one element across pieces, up to a limit. `offset`: of the first byte in the file. */
+function createCollector(maxBytes: number, offset: number) {
   let parts: Buffer[] = []
   let size = 0
+  let lines = 1
+  /** The line of the first byte that is no white space; null: none came yet. */
+  let begun: number | null = null
+
+  const note = (part: Buffer): void => {
+    size += part.length
+    if (begun === null) {
+      const start = part.findIndex((byte) => !isSpace(byte))
+      if (start !== -1) begun = lines + countNewlines(part.subarray(0, start))
+    }
+    lines += countNewlines(part)
+  }
   return {
     /** `part` may be reused by the caller afterwards, so it is copied. */
     keep(part: Buffer): void {
-      size += part.length
+      note(part)
       if (size <= maxBytes) parts.push(Buffer.from(part))
       else parts = []
     },
-    /** The element that ends with `part`; undefined where it is blank. */
-    finish(part: Buffer): JsonElement | undefined {
-      const total = size + part.length
-      const text = total > maxBytes ? null : decode(parts, part)
+    /** The element that ends with `part`, before `delimiter`; undefined where it is blank. */
+    finish(part: Buffer, delimiter: number | undefined): JsonElement | undefined {
+      note(part)
+      const whole = parts.length === 0 ? part : Buffer.concat([...parts, part])
+      const held = size > maxBytes ? tooLarge(size, maxBytes) : textIn(whole, offset)
+      const element = begun === null || held === null ? undefined : { line: begun, ...held }
+      offset += size + 1
+      if (delimiter === NEWLINE) lines++
       parts = []
       size = 0
-      return text === '' ? undefined : text
+      begun = null
+      return element
     },
+    line: () => lines,
   }
 }
 
-function decode(parts: readonly Buffer[], last: Buffer): string {
-  const whole = parts.length === 0 ? last : Buffer.concat([...parts, last])
-  return whole.toString('utf8').trim()
+function tooLarge(size: number, maxBytes: number): Held {
+  return { fault: 'DOCUMENT_TOO_LARGE', detail: `expected at most ${maxBytes} bytes of JSON, got ${size}` }
 }
+
+/** null: there is nothing but white space, and the byte order marks of files that were joined. */
+function textIn(bytes: Buffer, offset: number): Held | null {
+  const text = decodeUtf8(bytes)
+  if (typeof text === 'string') return text.trim() === '' ? null : { text: text.trim() }
+  const byte = bytes.toString('hex', text, text + 1)
+  return {
+    fault: 'INVALID_UTF8',
+    detail: `byte 0x${byte} at offset ${offset + text} of the file is not UTF-8`,
+  }
+}
+
+const NOTHING = Buffer.alloc(0)
 
 function present(element: JsonElement | undefined): readonly JsonElement[] {
   return element === undefined ? [] : [element]
 }
 
-function createLineSplitter(maxBytes: number): ElementSplitter {
-  const collector = createCollector(maxBytes)
+function createLineSplitter(collector: Collector): ElementSplitter {
   return {
     push(piece) {
       const elements: JsonElement[] = []
       let start = 0
-      for (let end = piece.indexOf(0x0a); end !== -1; end = piece.indexOf(0x0a, start)) {
-        elements.push(...present(collector.finish(piece.subarray(start, end))))
+      for (let end = piece.indexOf(NEWLINE); end !== -1; end = piece.indexOf(NEWLINE, start)) {
+        elements.push(...present(collector.finish(piece.subarray(start, end), NEWLINE)))
         start = end + 1
       }
       collector.keep(piece.subarray(start))
       return elements
     },
-    end: () => present(collector.finish(Buffer.alloc(0))),
+    end: () => present(collector.finish(NOTHING, undefined)),
   }
 }
 
-function createArraySplitter(maxBytes: number): ElementSplitter {
-  const collector = createCollector(maxBytes)
+function broken(line: number, detail: string): JsonElement {
+  return { line, fault: 'INVALID_JSON', detail }
+}
+
+function createArraySplitter(collector: Collector): ElementSplitter {
   const scanner = createArrayScanner()
+  let opened = false
+  let count = 0
+  const finish = (part: Buffer, delimiter: number | undefined): readonly JsonElement[] => {
+    const element = collector.finish(part, delimiter)
+    count++
+    if (element !== undefined) return [element]
+    if (!scanner.isClosed()) return [broken(collector.line(), 'there is nothing between two commas')]
+    return count === 1 ? [] : [broken(collector.line(), 'there is nothing after the last comma')]
+  }
   return {
     push(piece) {
       const elements: JsonElement[] = []
       let start = 0
-      while (!scanner.isClosed()) {
-        const end = scanner.findEnd(piece, start)
-        if (end === -1) break
-        elements.push(...present(collector.finish(piece.subarray(start, end))))
+      if (!opened) {
+        start = piece.indexOf(OPENING) + 1
+        opened = start > 0
+        if (opened) collector.finish(piece.subarray(0, start - 1), OPENING)
+      }
+      let end = opened && !scanner.isClosed() ? scanner.findEnd(piece, start) : -1
+      while (end !== -1) {
+        elements.push(...finish(piece.subarray(start, end), piece[end]))
         start = end + 1
+        end = scanner.isClosed() ? -1 : scanner.findEnd(piece, start)
       }
       // what follows the array is kept, so that anything but white space comes out of end() as one broken element
       collector.keep(piece.subarray(start))
       return elements
     },
     end() {
-      const rest = collector.finish(Buffer.alloc(0))
-      if (!scanner.isClosed()) return [...present(rest), 'the array is not closed']
-      return rest === undefined ? [] : [`after the array: ${rest?.slice(0, 100)}`]
-    },
-  }
-}
-
-/** Follows strings and nesting inside an array whose opening bracket has been read. */
-function createArrayScanner() {
-  let depth = 0
-  let inString = false
-  let escaped = false
-  let closed = false
-
-  const stepInString = (byte: number): void => {
-    if (escaped) escaped = false
-    else if (byte === 0x5c) escaped = true
-    else if (byte === 0x22) inString = false
-  }
-  /** True at the comma or the closing bracket that ends an element of the array. */
-  const step = (byte: number): boolean => {
-    if (byte === 0x22) inString = true
-    else if (byte === 0x7b || byte === 0x5b) depth++
-    else if (byte === 0x7d || byte === 0x5d) {
-      closed = depth === 0 && byte === 0x5d
-      depth--
-    }
-    return closed || (byte === 0x2c && depth === 0)
-  }
-  return {
-    isClosed: () => closed,
-    /** Scans each byte once: the next call goes on after the answer, or with the next piece after -1. */
-    findEnd(piece: Buffer, from: number): number {
-      for (let i = from; i < piece.length; i++) {
-        const byte = piece[i] ?? 0
-        if (inString) stepInString(byte)
-        else if (step(byte)) return i
+      const rest = present(collector.finish(NOTHING, undefined))
+      if (!scanner.isClosed()) {
+        return [...rest, broken(collector.line(), 'the array is not closed: the file is cut off')]
       }
-      return -1
+      return rest.map(({ line }) => broken(line, 'after the end of the array nothing more was expected'))
     },
   }
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { scanJson } from '@mcp-worker/runtime'
+import { describeFaults, KEEP_INPUT, scanJson } from '@mcp-worker/runtime'
 import type { DocumentFault } from './faults.js'
 import type { JsonElement } from './json-elements.js'
 import {
@@ -7,17 +7,20 @@ import {
   documentSchema,
   documentUpdateSchema,
   MAX_DIMENSION,
+  newDocument,
   type WritePayload,
 } from './payload.js'
 
 /** A document, or what is wrong with its form. */
-export type ParsedDocument = { readonly document: DocumentInput } | { readonly fault: DocumentFault }
+export type ParsedDocument =
+  | { readonly document: DocumentInput }
+  | { readonly fault: DocumentFault; readonly detail?: string }
 
 /** One element of a file of documents. */
 export function parseDocument(element: JsonElement, operation: WritePayload['operation']): ParsedDocument {
-  if (element === null) return { fault: 'DOCUMENT_TOO_LARGE' }
-  const document = parseApart(element, operation)
-  return document === null ? parseWhole(element, operation) : { document }
+  if ('fault' in element) return { fault: element.fault, detail: element.detail }
+  const document = parseApart(element.text, operation)
+  return document === null ? parseWhole(element.text, operation) : { document }
 }
 
 export function withText(given: string | DocumentInput): DocumentInput {
@@ -34,11 +37,38 @@ function parseWhole(json: string, operation: WritePayload['operation']): ParsedD
     scanJson(json)
     value = JSON.parse(json)
   } catch (error) {
-    return { fault: error instanceof SyntaxError ? 'INVALID_JSON' : 'INVALID_DOCUMENT' }
+    const fault = error instanceof SyntaxError ? 'INVALID_JSON' : 'INVALID_DOCUMENT'
+    return { fault, detail: error instanceof Error ? shortened(error.message) : String(error) }
   }
   const parsed = schemaOf(operation).safeParse(value)
   if (parsed.success) return { document: withText(parsed.data) }
-  return { fault: hasInfinity(value) ? 'NON_FINITE_VECTOR' : 'INVALID_DOCUMENT' }
+  return {
+    fault: hasInfinity(value) ? 'NON_FINITE_VECTOR' : 'INVALID_DOCUMENT',
+    detail: describe(value, operation),
+  }
+}
+
+const MAX_DETAIL = 200
+
+/** Without the line and column of JSON.parse, which counts from the beginning of the element. */
+function shortened(message: string): string {
+  return message
+    .replace(/ \(line \d+ column \d+\)/, '')
+    .replaceAll(/\p{Cc}/gu, ' ')
+    .slice(0, MAX_DETAIL)
+}
+
+/** Names all that is wrong. */
+function describe(value: unknown, operation: WritePayload['operation']): string {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    const came = Array.isArray(value) ? 'array' : value === null ? 'null' : typeof value
+    return `expected an object${operation === 'update' ? '' : ' or a text'}, got ${came}`
+  }
+  const { error } = (operation === 'update' ? documentUpdateSchema : newDocument).safeParse(value, KEEP_INPUT)
+  const faults = error === undefined ? [] : describeFaults(error)
+  return shortened(
+    faults.map(({ path, message }) => (path === '' ? message : `${path}: ${message}`)).join('; '),
+  )
 }
 
 /** JSON has no NaN, but a number like 1e999 reads as infinity. */

@@ -29,7 +29,7 @@ const documentFields = {
   version: z.int().min(0).optional(),
 }
 
-const newDocument = z
+export const newDocument = z
   .strictObject(documentFields)
   .refine((document) => document.text !== undefined || document.vector !== undefined, {
     message: 'expected text or vector',
@@ -213,7 +213,17 @@ export const resultSchema = z.strictObject({
   unchanged: z.int(),
   deleted: z.int(),
   /** The first 100. */
-  failed: z.array(z.strictObject({ id: z.string(), code: z.string() })),
+  failed: z.array(
+    z.strictObject({
+      /** `#` and its position, from 0, where it has no readable id. */
+      id: z.string(),
+      code: z.string(),
+      /** Of a document in a file: the line on which it begins, from 1. */
+      line: z.int().optional(),
+      /** What was expected and what came, where there is more to say than the code does. */
+      detail: z.string().optional(),
+    }),
+  ),
   failed_count: z.int(),
   /** Chunks written; of `delete` and `drop`, chunks deleted. */
   chunks: z.int(),

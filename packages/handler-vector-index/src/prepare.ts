@@ -1,6 +1,6 @@
 import { cutText } from './chunk.js'
 import type { Entry } from './documents.js'
-import type { DocumentFault } from './faults.js'
+import type { FailedDocument } from './faults.js'
 import { contentHash, derivedId, metadataText } from './identity.js'
 import type { ChunkOptions } from './options.js'
 import type { DocumentInput } from './payload.js'
@@ -9,6 +9,8 @@ import { toBlob, unitVector } from './vector.js'
 /** What a document comes to, before anything is known of the store. */
 export interface PreparedDocument {
   readonly id: string
+  /** Of a file: on which it begins. */
+  readonly line?: number | undefined
   readonly sourceId: string | null
   readonly version: number | null
   /** Canonical JSON; null: it names none. */
@@ -27,11 +29,6 @@ export interface Content {
   readonly vector: Float32Array | null
 }
 
-export interface FailedDocument {
-  readonly id: string
-  readonly code: DocumentFault
-}
-
 export interface PrepareOptions {
   readonly chunk: ChunkOptions
   readonly maxTextLength: number
@@ -39,18 +36,22 @@ export interface PrepareOptions {
 
 /** Pure: ids, chunks and hashes of one entry, or why it cannot be indexed. */
 export function prepareDocument(entry: Entry, options: PrepareOptions): PreparedDocument | FailedDocument {
-  if ('fault' in entry) return { id: `#${entry.position}`, code: entry.fault }
+  const { position, line } = entry
+  if ('fault' in entry) return { id: `#${position}`, line, code: entry.fault, detail: entry.detail }
   const { document } = entry
-  if ((document.text?.length ?? 0) > options.maxTextLength) {
-    return { id: document.id ?? `#${entry.position}`, code: 'DOCUMENT_TOO_LARGE' }
+  const length = document.text?.length ?? 0
+  if (length > options.maxTextLength) {
+    const detail = `expected a text of at most ${options.maxTextLength} characters, got ${length}`
+    return { id: document.id ?? `#${position}`, line, code: 'DOCUMENT_TOO_LARGE', detail }
   }
   const vector = document.vector === undefined ? null : unitVector(document.vector)
-  const id = idOf(document, vector) ?? `#${entry.position}`
-  if (typeof vector === 'string') return { id, code: vector }
+  const id = idOf(document, vector) ?? `#${position}`
+  if (typeof vector === 'string') return { id, line, code: vector }
   const content = contentOf(document, vector, options)
-  if (content?.texts.length === 0) return { id, code: 'EMPTY_TEXT' }
+  if (content?.texts.length === 0) return { id, line, code: 'EMPTY_TEXT' }
   return {
     id,
+    line,
     sourceId: document.source_id ?? null,
     version: document.version ?? null,
     metadata: document.metadata === undefined ? null : metadataText(document.metadata),

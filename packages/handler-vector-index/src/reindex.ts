@@ -2,10 +2,10 @@ import { setImmediate } from 'node:timers/promises'
 import { NonRetryableError, RetryableError } from '@mcp-worker/runtime'
 import { joinTexts } from './chunk.js'
 import { embedChunks } from './embed-chunks.js'
-import { refuseDocument } from './faults.js'
+import { type FailedDocument, refuseDocument } from './faults.js'
 import { type Checkpoint, type Journal, openJournal } from './journal.js'
 import type { ReindexPayload, VectorIndexResult } from './payload.js'
-import { type Content, type FailedDocument, type PreparedDocument, textContent } from './prepare.js'
+import { type Content, type PreparedDocument, textContent } from './prepare.js'
 import { portionsOf } from './portions.js'
 import { createProgress, type ProgressReport } from './progress.js'
 import type { BuildDocument, CollectionInfo, DocumentContent, GenerationSpec } from './store.js'
@@ -194,7 +194,7 @@ function contentOf(
 function refuseOrList(failed: readonly FailedDocument[], { payload, tally, deps }: Filling): void {
   const [first] = failed
   if (first === undefined) return
-  if (payload.on_error === 'fail') throw refuseDocument(first.id, first.code)
+  if (payload.on_error === 'fail') throw refuseDocument(first)
   addFailed(tally, failed)
   deps.metrics.documents.inc({ outcome: 'failed' }, failed.length)
 }

@@ -2,9 +2,10 @@ import { setImmediate } from 'node:timers/promises'
 import { NonRetryableError, RetryableError } from '@mcp-worker/runtime'
 import { removeBatch, slices } from './delete.js'
 import type { DocumentSource, Entry } from './documents.js'
+import type { FailedDocument } from './faults.js'
 import { type Checkpoint, type Journal, openJournal } from './journal.js'
 import type { SyncPayload, VectorIndexResult } from './payload.js'
-import { type FailedDocument, identifyEntry, type PreparedDocument } from './prepare.js'
+import { identifyEntry, type PreparedDocument } from './prepare.js'
 import { createProgress } from './progress.js'
 import { createSeenIds, type SeenIds } from './seen-ids.js'
 import type { ListedDocument } from './store.js'
@@ -103,7 +104,7 @@ function scopeCheck({
   return (document) =>
     document.sourceId !== null && scope.has(document.sourceId)
       ? document
-      : { id: document.id, code: 'OUT_OF_SCOPE' }
+      : { id: document.id, line: document.line, code: 'OUT_OF_SCOPE' }
 }
 
 function sourceChanged(): RetryableError {

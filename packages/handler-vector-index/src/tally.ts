@@ -1,4 +1,4 @@
-import type { FailedDocument } from './prepare.js'
+import type { FailedDocument } from './faults.js'
 
 const MAX_LISTED = 100
 
@@ -8,7 +8,7 @@ export interface Tally {
   updated: number
   unchanged: number
   deleted: number
-  failed: { id: string; code: string }[]
+  failed: FailedDocument[]
   failed_count: number
   chunks: number
   embed_seconds: number
@@ -36,7 +36,7 @@ export function copyTally(tally: Tally): Tally {
 export function addFailed(tally: Tally, failed: readonly FailedDocument[]): void {
   tally.failed_count += failed.length
   const room = MAX_LISTED - tally.failed.length
-  tally.failed.push(...failed.slice(0, room).map(({ id, code }) => ({ id, code })))
+  tally.failed.push(...failed.slice(0, room))
 }
 
 /** Runs `work` and adds its seconds, also where it throws. */

@@ -2,13 +2,13 @@ import { NonRetryableError, RetryableError } from '@mcp-worker/runtime'
 import type { Batch } from './batches.js'
 import { decideWrite, mergedFields, type WriteDecision, writeModeOf } from './decide-write.js'
 import { embedChunks, type EmbeddedChunks } from './embed-chunks.js'
-import { refuseDocument } from './faults.js'
+import { type FailedDocument, refuseDocument } from './faults.js'
 import type { Checkpoint, Journal } from './journal.js'
 import type { TextEmbedder } from './lazy-embedder.js'
 import type { VectorIndexMetrics } from './metrics.js'
 import type { ChunkOptions, VectorIndexOptions } from './options.js'
 import type { WritePayload } from './payload.js'
-import type { FailedDocument, PreparedDocument } from './prepare.js'
+import type { PreparedDocument } from './prepare.js'
 import type { CollectionInfo, DocumentWrite, NewContent, StoredDocument, VectorStore } from './store.js'
 import { addFailed, copyTally, type Tally, timed } from './tally.js'
 import { chooseTarget, type Target } from './target.js'
@@ -144,15 +144,19 @@ async function planRound(
   const steps: Step[] = []
   const failed: FailedDocument[] = []
   for (const document of documents) {
-    const { id, content } = document
+    const { id, line, content } = document
     const stored = found.get(id)
     const decision = decideWrite(document, stored, mode)
-    if (decision.kind === 'failed') failed.push({ id, code: decision.code })
+    if (decision.kind === 'failed') failed.push({ id, line, code: decision.code })
     else if (content?.vector && content.vector.length !== target?.dim)
-      failed.push({ id, code: 'DIM_MISMATCH' })
+      failed.push({ id, line, code: 'DIM_MISMATCH', detail: dimDetail(target, content.vector) })
     else steps.push({ document, stored, kind: decision.kind })
   }
   return { steps, failed }
+}
+
+function dimDetail(target: Target | null, vector: Float32Array): string {
+  return `expected ${target?.dim} components, got ${vector.length}`
 }
 
 function writeOf(
@@ -196,7 +200,7 @@ function countSteps(tally: Tally, steps: readonly Step[]): Tally {
 function reportFailed(failed: readonly FailedDocument[], { work, done }: BatchState): void {
   const [first] = failed
   if (first === undefined) return
-  if (work.payload.on_error === 'fail') throw refuseDocument(first.id, first.code)
+  if (work.payload.on_error === 'fail') throw refuseDocument(first)
   addFailed(work.tally, failed)
   for (const { id } of failed) done.add(id)
   if (!work.payload.dry_run) work.deps.metrics.documents.inc({ outcome: 'failed' }, failed.length)

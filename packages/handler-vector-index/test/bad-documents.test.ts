@@ -42,8 +42,8 @@ test('among 10,000 documents of a file exactly the bad ones fail, each with its 
   const { lines, at } = mixedLines()
   await writeFile(join(index.folder, 'mixed.jsonl'), lines.join('\n'))
   const result = await index.run({ documents_ref: 'mixed.jsonl', on_error: 'continue' })
-  const failed = BAD.map(([id, code], i) => ({ id: id ?? `#${at[i]}`, code }))
-  expect(result.failed.toSorted(byId)).toEqual(failed.toSorted(byId))
+  const failed = BAD.map(([id, code], i) => ({ id: id ?? `#${at[i]}`, code, line: (at[i] ?? 0) + 1 }))
+  expect(result.failed.toSorted(byId)).toMatchObject(failed.toSorted(byId))
   expect(result).toMatchObject({
     inserted: GOOD,
     failed_count: BAD.length,
@@ -63,7 +63,7 @@ test.for(BAD)(
     const result = await index.run({ documents_ref: 'mixed.jsonl', on_error: 'continue' })
     expect(result).toMatchObject({
       inserted: GOOD,
-      failed: [{ id: id ?? '#5000', code }],
+      failed: [{ id: id ?? '#5000', code, line: 5001 }],
       failed_count: 1,
       collection: { count: GOOD },
     })

@@ -78,7 +78,7 @@ test('the README has each error code of the sources, and no others', async () =>
   }
   for (const code of Object.keys(PROBLEMS)) codes.delete(code)
   const [, section = ''] = /## Errors\n([^]*?)\n`verify` finds/.exec(await readme()) ?? []
-  const named = [...section.matchAll(/`([A-Z]+_[A-Z_]+|CONTENTION)`/g)].map(([, code]) => code)
+  const named = [...section.matchAll(/`([A-Z]+_[A-Z_\d]+|CONTENTION)`/g)].map(([, code]) => code)
   expect(new Set(named)).toEqual(codes)
 })
 
