@@ -3,8 +3,11 @@ import type { LoadedModel, ModelEngine } from './engine.js'
 import { isModelError, ModelError, refusalError } from './errors.js'
 import { endpointKeepAlive } from './keep-at-endpoint.js'
 import type { LetGo } from './let-go.js'
+import { backOff, isLoadFailure, noteFailure } from './load-failure.js'
 import {
+  keepAliveOf,
   move,
+  strongestWish,
   type Arrival,
   type Attempt,
   type ModelEntry,
@@ -30,9 +33,6 @@ export interface BringInAround {
   /** Asks the endpoint what others hold there. */
   readonly observe: (engine: ModelEngine, signal: AbortSignal) => Promise<void>
 }
-
-const FIRST_BACKOFF_MS = 1000
-const LAST_BACKOFF_MS = 60_000
 
 /** The way into memory: absent → queued → loading → warming → ready. */
 export interface BringIn {
@@ -210,6 +210,8 @@ function becomeReady(entry: ModelEntry, loadMs: number, around: BringInAround): 
   entry.failure = null
   if (!wasThere) noteLoad(entry, loadMs, around)
   entry.displacedAt = null
+  entry.priority = strongestWish(entry).priority
+  entry.keepAliveMs = keepAliveOf(entry)
   const [first] = entry.waiters
   for (const waiter of entry.waiters) {
     waiter.hold()
@@ -242,11 +244,6 @@ function refuseAll(entry: ModelEntry, reason: RefusalReason, { clock }: BringInA
   move(entry, 'absent', clock.now())
 }
 
-/** Without a backoff, for there is nothing to wait for; health tells by it why a warm model is missing. */
-function noteFailure(entry: ModelEntry, error: Error, now: number): void {
-  entry.failure = { error, count: entry.failure?.count ?? 0, retryAt: now }
-}
-
 async function endFailed(
   entry: ModelEntry,
   attempt: Attempt,
@@ -275,21 +272,9 @@ async function endFailed(
   around.roomOf(entry).changed()
 }
 
-/** What may pass by itself with time. Not a wait for room that ran out: nothing failed about the model, and the next one may find room at once. */
-function isLoadFailure(error: Error): boolean {
-  return !isModelError(error) || (error.retryable && error.code !== 'NO_ROOM')
-}
-
 function rejectAll(entry: ModelEntry, error: Error): void {
   for (const waiter of entry.waiters) waiter.reject(error)
   entry.waiters.clear()
-}
-
-function backOff(entry: ModelEntry, error: Error, now: number): void {
-  const count = (entry.failure?.count ?? 0) + 1
-  const backoffMs = Math.min(LAST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** Math.min(20, count - 1))
-  const askedMs = isModelError(error) ? (error.retryAfterMs ?? 0) : 0
-  entry.failure = { error, count, retryAt: now + Math.max(backoffMs, askedMs) }
 }
 
 function asError(thrown: unknown): Error {

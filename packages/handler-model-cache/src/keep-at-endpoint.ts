@@ -1,12 +1,13 @@
 import { isModelError } from './errors.js'
-import type { ModelEntry } from './model-entry.js'
+import { keepAliveOf, type ModelEntry } from './model-entry.js'
 
 /**
  * What an endpoint is to be told: null, until it is unloaded, where the model is pinned or somebody waits to pin it, and where `keep_alive` is 0:
  * that means after the warmup, and is the cache's to do.
  */
-export function endpointKeepAlive({ pinned, keepAliveMs, waiters }: ModelEntry): number | null {
-  const isPinned = pinned || [...waiters].some(({ wish }) => wish.pin)
+export function endpointKeepAlive(entry: ModelEntry): number | null {
+  const isPinned = entry.pinned || [...entry.waiters].some(({ wish }) => wish.pin)
+  const keepAliveMs = keepAliveOf(entry)
   return isPinned || keepAliveMs === 0 ? null : keepAliveMs
 }
 

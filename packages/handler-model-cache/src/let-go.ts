@@ -147,6 +147,7 @@ function forget(entry: ModelEntry): void {
   entry.ledger.release(entry)
   entry.loaded = null
   entry.uses = 0
+  entry.priority = 0
   entry.warmth = null
   entry.digest = null
   entry.leaving = null

@@ -23,13 +23,12 @@ export function createModelBook(): ModelBook {
   return {
     entries: () => entries.values(),
     find: (engine, model) => entries.get(keyOf(engine, model)) ?? null,
-    entryOf(wish, { ledger, keepAliveMs: usual, now }) {
+    entryOf(wish, made) {
       const key = keyOf(wish.engine, wish.model)
       const known = entries.get(key)
       if (known) return known
       forgetOldest(entries)
-      const { keepAliveMs = usual } = wish
-      const entry = createEntry({ ...wish, keepAliveMs }, ledger, now)
+      const entry = createEntry(wish, made)
       entries.set(key, entry)
       return entry
     },

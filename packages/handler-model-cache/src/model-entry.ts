@@ -108,6 +108,7 @@ export interface ModelEntry {
   /** Of `loaded`; uses of one that was lost are not counted any more. */
   uses: number
   pinned: boolean
+  /** The highest that it was asked for with since it came into memory. */
   priority: number
   keepAliveMs: number | null
   cancelIdleTimer: () => void
@@ -129,11 +130,21 @@ export interface ModelEntry {
   displacedAt: number | null
 }
 
-export function createEntry(wish: ModelWish, ledger: Ledger<ModelEntry>, now: number): ModelEntry {
+/** What its first request wishes is not yet granted: of that only which model it is. */
+export function createEntry(
+  { engine, model }: Pick<ModelWish, 'engine' | 'model'>,
+  made: {
+    readonly ledger: Ledger<ModelEntry>
+    /** Unless a request says otherwise. */
+    readonly keepAliveMs: number | null
+    readonly now: number
+  },
+): ModelEntry {
+  const { ledger, keepAliveMs, now } = made
   return {
-    key: keyOf(wish.engine, wish.model),
-    model: { ...wish.model, digest: null },
-    engine: wish.engine,
+    key: keyOf(engine, model),
+    model: { ...model, digest: null },
+    engine,
     ledger,
     state: 'absent',
     since: now,
@@ -144,8 +155,8 @@ export function createEntry(wish: ModelWish, ledger: Ledger<ModelEntry>, now: nu
     loaded: null,
     uses: 0,
     pinned: false,
-    priority: wish.priority,
-    keepAliveMs: wish.keepAliveMs ?? null,
+    priority: 0,
+    keepAliveMs,
     cancelIdleTimer: () => {},
     estimatedBytes: null,
     measuredBytes: null,
@@ -186,7 +197,18 @@ export function strongestWish(entry: ModelEntry): { readonly priority: number; r
   }
 }
 
+/** The idle time that it has, or will have once those who wait are given it: the last who says one counts. null: never for idleness. */
+export function keepAliveOf({ waiters, keepAliveMs }: ModelEntry): number | null {
+  const said = [...waiters].flatMap(({ wish }) => (wish.keepAliveMs === undefined ? [] : [wish.keepAliveMs]))
+  return said.length === 0 ? keepAliveMs : (said.at(-1) ?? null)
+}
+
+/** How urgent it is to those who have it or wait for it. */
+export function priorityOf(entry: ModelEntry): number {
+  return Math.max(entry.priority, strongestWish(entry).priority)
+}
+
 /** Whether a request with this rule and priority may push the model out. */
 export function isInReach(other: ModelEntry, rule: EvictRule, priority: number): boolean {
-  return rule === 'any' || (rule === 'lower_priority' && other.priority < priority)
+  return rule === 'any' || (rule === 'lower_priority' && priorityOf(other) < priority)
 }

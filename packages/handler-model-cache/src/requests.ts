@@ -38,7 +38,7 @@ export function createRequests(around: RequestsAround): Request {
   const { clock, letGo } = around
   return async (entry, wish, options) => {
     options.signal.throwIfAborted()
-    count(entry, wish, around)
+    count(entry, around)
     // again where another one had to load it meanwhile
     for (;;) {
       while (isDoubtful(entry, wish)) await checkDigest(entry, wish, options.signal)
@@ -53,15 +53,12 @@ export function createRequests(around: RequestsAround): Request {
   }
 }
 
-function count(entry: ModelEntry, wish: ModelWish, around: RequestsAround): void {
+function count(entry: ModelEntry, around: RequestsAround): void {
   const { clock, rateHalfLifeMs, onRequest } = around
   const now = clock.now()
   entry.rate = countRequest(entry.rate, now, rateHalfLifeMs)
   entry.lastUsedAt = now
   onRequest(entry, now)
-  const isHeld = entry.state !== 'absent' && entry.state !== 'failed'
-  entry.priority = isHeld ? Math.max(entry.priority, wish.priority) : wish.priority
-  if (wish.keepAliveMs !== undefined) entry.keepAliveMs = wish.keepAliveMs
 }
 
 /** Its content is settled, and not known to be the one that was asked for. What is yet to be sized up is checked there (size-up.ts). */
@@ -97,6 +94,8 @@ async function arrive(
 ): Promise<boolean> {
   const { loaded } = entry
   if (loaded === null) return false
+  entry.priority = Math.max(entry.priority, wish.priority)
+  if (wish.keepAliveMs !== undefined) entry.keepAliveMs = wish.keepAliveMs
   const give = () => {
     holdFor(options.hold, entry)
     if (wish.pin) entry.pinned = true

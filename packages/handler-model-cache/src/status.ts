@@ -1,6 +1,6 @@
 import type { CacheClock } from './clock.js'
 import { isModelError } from './errors.js'
-import { PRIORITIES, type ModelEntry } from './model-entry.js'
+import { PRIORITIES, priorityOf, type ModelEntry } from './model-entry.js'
 import type { ModelCache } from './model-cache.js'
 import type { ModelCacheResult, ModelStatus, StatusOutput } from './payload.js'
 import { bytesIn } from './pools.js'
@@ -46,7 +46,7 @@ export function describeModel(entry: ModelEntry, { clock, rateHalfLifeMs }: Stat
     bytes: bytesOf(entry),
     uses: entry.uses,
     pinned: entry.pinned,
-    priority: PRIORITIES[entry.priority] ?? 'normal',
+    priority: PRIORITIES[priorityOf(entry)] ?? 'normal',
     idle_seconds: seconds(now - entry.lastUsedAt),
     requests_per_minute: rounded(rateAt(entry.rate, now, rateHalfLifeMs) * 60),
     load_seconds: entry.loadMs === 0 ? null : seconds(entry.loadMs),

@@ -32,7 +32,7 @@ const OLLAMA_MODELS: readonly OllamaModel[] = [
 interface CacheWorkerOptions extends Omit<z.input<typeof optionsSchema>, 'ollama'> {
   /** How often the server is asked what it still has. Default: so often that no test waits for it. */
   readonly watchInterval?: '20ms' | '1h'
-  readonly requestTimeout?: '20ms'
+  readonly requestTimeout?: '1s'
   /** Of another replica. Default: one of its own. */
   readonly server?: OllamaServer
 }

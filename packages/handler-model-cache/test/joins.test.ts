@@ -273,3 +273,39 @@ test('closing tells who waits CACHE_CLOSED, stops loads and closes the engines',
   await expect(preload('c')).rejects.toMatchObject({ code: 'CACHE_CLOSED' })
   expect([engine.state.closed, engine.total(), clock.pending()]).toEqual([true, 0, 0])
 })
+
+test('a request that fails by its own word leaves no trace on the model: not its idle time, not its priority', async () => {
+  const harness = openCache({ ...MODELS, d: 80 }, { settings: { keepAliveMs: 60_000 } })
+  const { preload, cache, clock, stateOf, test: engine } = harness
+  checkContent(harness)
+  const bad = { ...withDigest(DIGEST('2')), keepAliveMs: 0, priority: 3 }
+  // the first of all, one that joins, one that comes while it is loading, and one that finds it in memory
+  await expect(preload('c', bad)).rejects.toMatchObject({ code: 'DIGEST_MISMATCH' })
+  await settled()
+  const asked = [preload('c', { priority: 2 }), preload('c', bad)]
+  await expect.poll(() => stateOf('c')).toBe('loading')
+  await expect(preload('c', bad)).rejects.toMatchObject({ code: 'DIGEST_MISMATCH' })
+  engine.loads.of('c').resolve({})
+  await expect(asked[0]).resolves.toMatchObject({ how: 'loaded' })
+  await expect(asked[1]).rejects.toMatchObject({ code: 'DIGEST_MISMATCH' })
+  await expect(preload('c', bad)).rejects.toMatchObject({ code: 'DIGEST_MISMATCH' })
+  const { model } = harness.wishFor('c')
+  expect(cache.find(engine.engine, model)).toMatchObject({ priority: 2, keepAliveMs: 60_000 })
+  await clock.step(59_000)
+  expect(stateOf('c')).toBe('ready')
+})
+
+test('the last of those who wait says how long the model is kept, and the most urgent how urgent it is', async () => {
+  const { preload, cache, wishFor, test: engine } = openCache(MODELS, { settings: { keepAliveMs: 60_000 } })
+  const asked = [
+    preload('c', { keepAliveMs: 1000, priority: 3 }),
+    preload('c', { keepAliveMs: 5000, priority: 1 }),
+    preload('c', { priority: 0 }),
+  ]
+  await settled()
+  engine.loads.of('c').resolve({})
+  await Promise.all(asked)
+  expect(cache.find(engine.engine, wishFor('c').model)).toMatchObject({ priority: 3, keepAliveMs: 5000 })
+  await preload('c', { keepAliveMs: null, priority: 0 })
+  expect(cache.find(engine.engine, wishFor('c').model)).toMatchObject({ priority: 3, keepAliveMs: null })
+})

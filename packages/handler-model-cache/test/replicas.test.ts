@@ -60,7 +60,7 @@ test('what one replica has loaded is a hit for the other, and no load', async ()
 })
 
 test('a request while the other replica loads the model waits for that load, longer than a question may take', async () => {
-  const { server, one, two } = await startTwo({ warmupRuns: 0, requestTimeout: '20ms' })
+  const { server, one, two } = await startTwo({ warmupRuns: 0, requestTimeout: '1s' })
   server.faults.push(HELD)
   const first = await one.submit({ model_id: 'gemma:2b' })
   await server.held(1)
@@ -70,7 +70,7 @@ test('a request while the other replica loads the model waits for that load, lon
   await expect.poll(questions).toBeGreaterThan(before)
   // the list of what runs is held back while the server loads: another question's time limit is the clock
   const ask = createHttpCall(server.url, undefined)
-  await expect(ask('/api/ps', undefined, { signal: never, timeoutMs: 40 })).rejects.toMatchObject({
+  await expect(ask('/api/ps', undefined, { signal: never, timeoutMs: 1200 })).rejects.toMatchObject({
     code: 'ENDPOINT_FAILED',
   })
   server.release()
@@ -145,7 +145,7 @@ test('a replica that stops leaves on the server what the other one has too', asy
 })
 
 test('a hit on a model in memory waits for no load of another model, though the server does not say what it holds', async () => {
-  const { server, one, two } = await startTwo({ warmupRuns: 0, requestTimeout: '20ms', keepAlive: '10m' })
+  const { server, one, two } = await startTwo({ warmupRuns: 0, requestTimeout: '1s', keepAlive: '10m' })
   await one.run({ model_id: 'gemma:2b' })
   server.faults.push(HELD)
   const loading = await two.submit({ model_id: 'qwen3:4b' })

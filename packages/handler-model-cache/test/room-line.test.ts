@@ -12,7 +12,8 @@ function openLine() {
   const { wishFor } = openCache({})
   const clock = createSteppedClock()
   const ledger = createLedger<ModelEntry>('process', 100)
-  const make = (modelId: string) => createEntry(wishFor(modelId), ledger, clock.now())
+  const make = (modelId: string) =>
+    createEntry(wishFor(modelId), { ledger, keepAliveMs: null, now: clock.now() })
   const holder = Object.assign(make('holder'), { state: 'ready', readyAt: clock.now() } as const)
   ledger.reserve(holder, 60)
   const room = createRoom({
