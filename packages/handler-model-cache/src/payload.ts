@@ -132,7 +132,14 @@ export const statusInputSchema = z.strictObject({
 export const statusOutputSchema = z.strictObject({
   replica: z.string(),
   models: z.array(modelSchema),
-  budgets: z.array(poolSchema.extend({ waiting: z.int(), peak: bytes })),
+  budgets: z.array(
+    poolSchema.extend({
+      waiting: z.int(),
+      peak: bytes,
+      /** Of `used`: what others hold on the endpoint, as last seen. It is not evicted for requests here. */
+      others: bytes,
+    }),
+  ),
   /** Why the last eviction chose what it chose; null: there was none. */
   last_eviction: z
     .strictObject({

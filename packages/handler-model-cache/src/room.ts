@@ -129,7 +129,9 @@ function noRoom(
   waitedMs: number,
 ): ModelError {
   const limit = ledger.limit ?? 'unlimited'
-  const problem = `expected ${bytes} bytes for ${entry.model.modelId} in ${ledger.pool}, got ${ledger.free()} of ${limit} within ${waitedMs} ms`
+  const theirs =
+    ledger.outside === 0 ? '' : ` (others hold ${ledger.outside} there, which this cache does not evict)`
+  const problem = `expected ${bytes} bytes for ${entry.model.modelId} in ${ledger.pool}, got ${ledger.free()} of ${limit} within ${waitedMs} ms${theirs}`
   return new ModelError('NO_ROOM', problem)
 }
 

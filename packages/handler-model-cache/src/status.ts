@@ -25,6 +25,7 @@ export function describeCache({ all }: { readonly all: boolean }, around: Status
       ...budgetOf(cache, ledger.pool),
       waiting: room.waiting(),
       peak: ledger.peak(),
+      others: ledger.outside,
     })),
     last_eviction: last === undefined ? null : describeChoice(last, clock.now()),
   }

@@ -156,3 +156,25 @@ test('a hit on a model in memory waits for no load of another model, though the 
   server.release()
   expect(await loading.result()).toMatchObject({ outcome: 'loaded' })
 })
+
+test('status tells what others hold, and what a dead replica left can be taken over and evicted', async () => {
+  const { server, one, two } = await startTwo({
+    endpointMemoryLimitMb: 5 * 1024,
+    minResidency: '0s',
+    roomWait: '100ms',
+  })
+  await one.run({ model_id: 'llama3-8b' })
+  await one.worker.stop()
+  await two.run({ model_id: 'gemma:2b' })
+  expect(await two.budget()).toMatchObject({ used: 5 * GIB, others: 3 * GIB })
+  expect(await two.run({ model_id: 'llama3-8b' })).toMatchObject({
+    outcome: 'hit',
+    budget: { used: 5 * GIB },
+  })
+  expect(await two.budget()).toMatchObject({ others: 0 })
+  expect(await two.run({ model_id: 'llama3-8b', operation: 'evict' })).toMatchObject({
+    outcome: 'evicted',
+    budget: { used: 2 * GIB },
+  })
+  expect([...server.loaded]).toEqual(['gemma:2b'])
+})

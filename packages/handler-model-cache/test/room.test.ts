@@ -243,6 +243,17 @@ test('what others hold in a shared pool leaves less room: a request waits until 
   await expect(asked).resolves.toMatchObject({ how: 'loaded' })
 })
 
+test('who waits in vain for what others hold is told how much that is', async () => {
+  const { preload, clock, test: engine } = openCache(MODELS, { pool: 'shared', sharedEndpoint: true })
+  engine.engine.observe = async () => [{ modelId: 'x', revision: null, bytes: 50, idleMs: null }]
+  const asked = preload('a')
+  await settled()
+  await clock.step(30_000)
+  await expect(asked).rejects.toThrow(
+    'expected 60 bytes for a in shared, got 50 of 100 within 30000 ms (others hold 50 there, which this cache does not evict)',
+  )
+})
+
 test('who joins with a wider rule widens it for all: the room is looked at again at once', async () => {
   const { preload, loadAll, use, test: engine } = openCache({ a: 50, c: 50, b: 50 })
   await loadAll('a')
