@@ -83,7 +83,8 @@ export interface WriteOptions<Answer> {
 export interface RemoveTarget {
   readonly collection: string
   readonly which:
-    | { readonly ids: readonly string[] }
+    /** With `sourceIds`: those of them that come from one of these sources when they are deleted. */
+    | { readonly ids: readonly string[]; readonly sourceIds?: readonly string[] }
     | { readonly sourceIds: readonly string[] }
     | { readonly filter: Filter }
     | { readonly all: true }

@@ -132,16 +132,17 @@ async function deleteRest(
   const progress = createProgress(context, { before: next, unit: 'stored documents compared' })
   let looked = 0
   for (const sourceIds of source_ids === undefined ? [undefined] : slices(source_ids, IDS_AT_ONCE)) {
+    const scope = sourceIds === undefined ? {} : { sourceIds }
     let after: string | null = null
     do {
       await setImmediate()
       context.signal.throwIfAborted()
-      const question = { collection, after, limit, ...(sourceIds !== undefined && { sourceIds }) }
-      const page = await deps.store.list(question)
+      const page = await deps.store.list({ collection, after, limit, ...scope })
       const gone = page.documents.filter(({ id }) => !seen.has(id))
       if (payload.dry_run) tally.deleted += gone.length
       else if (gone.length > 0) {
-        const which = { ids: gone.map(({ id }: ListedDocument) => id) }
+        // some may come from elsewhere by now
+        const which = { ids: gone.map(({ id }: ListedDocument) => id), ...scope }
         const at = { deps, tally, journal, signal: context.signal }
         await removeBatch({ collection, which }, limit, {
           ...at,

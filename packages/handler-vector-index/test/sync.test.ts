@@ -7,6 +7,7 @@ import type { Checkpoint } from '../src/journal.js'
 import { optionsSchema } from '../src/options.js'
 import { payloadSchema } from '../src/payload.js'
 import { createSeenIds } from '../src/seen-ids.js'
+import type { VectorStore } from '../src/store.js'
 import { syncDocuments } from '../src/sync.js'
 import { contextOf, type IndexHarness, openIndex, silentMetrics } from './index-harness.js'
 
@@ -75,6 +76,27 @@ test('a scope of sources bounds what is deleted, and a document outside of it fa
     deleted: 0,
     collection: { count: 10 },
   })
+})
+
+test('a document that moves out of the scope after it was listed is not deleted', async () => {
+  const index = await openIndex()
+  await index.run({ documents: fromSource('a', 4) })
+  let lists = 0
+  const store: VectorStore = {
+    ...index.store,
+    async list(question) {
+      const page = await index.store.list(question)
+      lists++
+      // another task gets in between the list and the delete
+      await index.run({ documents: [{ id: 'a-2', source_id: 'b', text: 'a text 2' }] })
+      return page
+    },
+  }
+  const documents = fromSource('a', 1)
+  const result = await index.run({ operation: 'sync', source_ids: ['a'], documents }, { store })
+  expect(lists).toBe(1)
+  expect(result).toMatchObject({ unchanged: 1, deleted: 2, collection: { count: 2 } })
+  expect(await idsOf(index)).toEqual(['a-0', 'a-2'])
 })
 
 test('an empty source deletes nothing unless the payload says so', async () => {

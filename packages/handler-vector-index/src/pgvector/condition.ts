@@ -20,10 +20,16 @@ export function filterCondition(filter: Filter, first: number): Condition {
 }
 
 export function targetCondition(which: RemoveTarget['which'], first: number): Condition {
-  if ('ids' in which) return oneOf('d.id', which.ids, first)
+  if ('ids' in which) return both(oneOf('d.id', which.ids, first), which.sourceIds, first + 1)
   if ('sourceIds' in which) return oneOf('d.source_id', which.sourceIds, first)
   if ('filter' in which) return filterCondition(which.filter, first)
   return { sql: 'TRUE', values: [] }
+}
+
+function both(ids: Condition, sourceIds: readonly string[] | undefined, first: number): Condition {
+  if (sourceIds === undefined) return ids
+  const sources = oneOf('d.source_id', sourceIds, first)
+  return { sql: `${ids.sql} AND ${sources.sql}`, values: [...ids.values, ...sources.values] }
 }
 
 export function oneOf(column: 'd.id' | 'd.source_id', list: readonly string[], first: number): Condition {

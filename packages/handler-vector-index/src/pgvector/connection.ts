@@ -2,7 +2,7 @@ import type { Pool, PoolClient } from 'pg'
 import { importPeer } from '../import-peer.js'
 import { orAbort } from '../or-abort.js'
 import { pause } from '../pause.js'
-import { classifyPostgresError, isConflict, isConnectionLost, isPurged, sqlState } from './errors.js'
+import { classifyPostgresError, isConflict, isConnectionLost, isPurged, leavesConnection } from './errors.js'
 import type { PgvectorStoreOptions } from './options.js'
 
 /** Statements of one transaction. Values are always parameters. */
@@ -158,7 +158,7 @@ async function withClient<T>(
     clean = true
     return answer
   } catch (error) {
-    clean = signal?.aborted !== true && sqlState(error) !== null && (await rolledBack(client))
+    clean = signal?.aborted !== true && leavesConnection(error) && (await rolledBack(client))
     throw error
   } finally {
     client.off('error', ignore)

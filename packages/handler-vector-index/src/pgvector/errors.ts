@@ -25,6 +25,15 @@ export function isPurged(error: unknown): boolean {
   return sqlState(error) === '42P01'
 }
 
+/** The connection can be used again: the server refused a statement, or this package refused what it found. */
+export function leavesConnection(error: unknown): boolean {
+  return sqlState(error) !== null || isOwn(error)
+}
+
+function isOwn(error: unknown): boolean {
+  return error instanceof RetryableError || error instanceof NonRetryableError
+}
+
 type Kind = 'BUSY' | 'FULL' | 'REFUSED' | 'CORRUPT' | 'UNAVAILABLE'
 
 /** By SQLSTATE, the longest prefix first. */
@@ -53,8 +62,7 @@ const SAID: Readonly<Record<Kind, string>> = {
 
 /** What a fault of PostgreSQL or of the way to it means to a task; errors of our own are answered as they are. */
 export function classifyPostgresError(error: unknown): unknown {
-  if (error instanceof RetryableError || error instanceof NonRetryableError || !(error instanceof Error))
-    return error
+  if (isOwn(error) || !(error instanceof Error)) return error
   if (error instanceof TypeError || error instanceof RangeError) return error
   const state = sqlState(error)
   const kind = KINDS.find(([prefix]) => state?.startsWith(prefix))?.[1] ?? 'UNAVAILABLE'

@@ -145,7 +145,11 @@ export function targetFilter(which: RemoveTarget['which']): Filter {
 }
 
 function targetConditions(which: RemoveTarget['which']): Condition[] {
-  if ('ids' in which) return [{ has_id: which.ids.map(pointId) }]
-  if ('sourceIds' in which) return [anyOf('source_id', which.sourceIds.map(wellFormed))]
+  if ('ids' in which) return [{ has_id: which.ids.map(pointId) }, ...comesFrom(which.sourceIds)]
+  if ('sourceIds' in which) return comesFrom(which.sourceIds)
   return 'filter' in which ? metadataConditions(which.filter) : []
+}
+
+function comesFrom(sourceIds: readonly string[] | undefined): Condition[] {
+  return sourceIds === undefined ? [] : [anyOf('source_id', sourceIds.map(wellFormed))]
 }

@@ -51,10 +51,16 @@ export function createRemove(db: DatabaseSync, { generations, rows }: Tables) {
 }
 
 function condition(which: RemoveTarget['which']): Condition {
-  if ('ids' in which) return oneOf('d.id', which.ids)
+  if ('ids' in which) return both(oneOf('d.id', which.ids), which.sourceIds)
   if ('sourceIds' in which) return oneOf('d.source_id', which.sourceIds)
   if ('filter' in which) return filterCondition(which.filter)
   return { sql: 'TRUE', values: [] }
+}
+
+function both(ids: Condition, sourceIds: readonly string[] | undefined): Condition {
+  if (sourceIds === undefined) return ids
+  const sources = oneOf('d.source_id', sourceIds)
+  return { sql: `${ids.sql} AND ${sources.sql}`, values: [...ids.values, ...sources.values] }
 }
 
 /** `column` is ours, the list is a parameter. */

@@ -81,6 +81,29 @@ function testConnections({ server, open, openPlace, client }: Database): void {
     expect(await store.describe('c')).toMatchObject({ count: 1 })
   })
 
+  test('a call that this package refuses, or the server, gives its connection back', async () => {
+    const { store, schema } = await openPlace({ poolSize: 1, busyTimeoutMs: 50 })
+    await store.write(batchOf(numbered(1)), { signal })
+    const other = await client()
+    const connections = async () => {
+      const { rows } = await other.query<{ pid: number }>(
+        "SELECT pid FROM pg_stat_activity WHERE application_name = 'mcp-worker vector index'",
+      )
+      return rows.map(({ pid }) => pid)
+    }
+    const before = await connections()
+    expect(before).toHaveLength(1)
+    const search = (collection: string, ...vector: number[]) =>
+      store.search({ collection, vector: Float32Array.from(vector), k: 1, filter: null })
+    await expect(search('none', 1, 0)).rejects.toMatchObject({ code: 'COLLECTION_NOT_FOUND' })
+    await expect(search('c', 1, 0, 0)).rejects.toMatchObject({ code: 'DIM_MISMATCH' })
+    await other.query(`ALTER TABLE ${schema}.documents RENAME TO away`)
+    await expect(store.lookup('c', ['d0000'])).rejects.toMatchObject({ code: 'STORE_REFUSED' })
+    await other.query(`ALTER TABLE ${schema}.away RENAME TO documents`)
+    expect([...(await store.lookup('c', ['d0000'])).keys()]).toEqual(['d0000'])
+    expect(await connections()).toEqual(before)
+  })
+
   test.skipIf(!server.own)('what was acknowledged is there after the server was killed', async () => {
     const own = await startPostgres({ durable: false })
     onTestFinished(() => own.stop())
@@ -124,6 +147,22 @@ function testLocks({ openPlace, client, server }: Database): void {
     await expect.poll(waiting).toBe(0)
     await other.query('COMMIT')
     expect(await store.describe('c')).toMatchObject({ count: 1 })
+  })
+
+  test('a document that moves to another source while a delete waits for it is not deleted', async () => {
+    const { store, schema } = await openPlace()
+    const sourceId = 'old'
+    await store.write(batchOf(numbered(2).map((one) => ({ ...one, sourceId }))), { signal })
+    const other = await client()
+    await other.query(`BEGIN; UPDATE ${schema}.documents SET source_id = 'new' WHERE id = 'd0000'`)
+    const which = { ids: ['d0000', 'd0001'], sourceIds: [sourceId] }
+    const removing = store.remove({ collection: 'c', which }, 10, { signal })
+    const waiting = `SELECT 1 FROM pg_stat_activity
+      WHERE application_name = 'mcp-worker vector index' AND wait_event_type = 'Lock'`
+    await expect.poll(async () => (await other.query(waiting)).rowCount).toBe(1)
+    await other.query('COMMIT')
+    expect(await removing).toEqual({ documents: 1, chunks: 1 })
+    expect([...(await store.lookup('c', which.ids)).keys()]).toEqual(['d0000'])
   })
 
   test('a lock that is not given in busyTimeoutMs is STORE_BUSY', async () => {

@@ -37,6 +37,29 @@ export function testDeletes(open: Open): void {
     expect(await listAll(store, 100)).toHaveLength(6)
   })
 
+  test('a delete of listed documents leaves those that moved to another source since', async () => {
+    const store = await open()
+    await write(
+      store,
+      many(4).map((one) => ({ ...one, sourceId: 'a' })),
+    )
+    const question = { collection: 'c', after: null, limit: 3, sourceIds: ['a'] }
+    const { documents: listed } = await store.list(question)
+    const [first, second, third] = ids(listed)
+    const moved = (await store.lookup('c', [second ?? ''])).get(second ?? '')
+    const seen = moved?.revision ?? null
+    await write(store, [{ ...document(second ?? '', seen, null), sourceId: 'b' }])
+    const target = { collection: 'c', which: { ids: ids(listed), sourceIds: ['a', 'none'] } }
+    expect(await store.countTargets(target)).toBe(2)
+    expect(await store.remove(target, 100, { signal })).toEqual({ documents: 2, chunks: 2 })
+    const left = await listAll(store, 100)
+    expect(left).toHaveLength(2)
+    expect(left).toContain(second)
+    expect(left).not.toContain(first)
+    expect(left).not.toContain(third)
+    expect(await listAll(store, 100, { sourceIds: ['b'] })).toEqual([second])
+  })
+
   test('a collection that was dropped is gone for everybody, and can be made anew', async () => {
     const store = await open()
     await write(store, many(3))
