@@ -17,6 +17,22 @@ test('who joins a load with another keep_alive is heard: the endpoint is told be
   expect(engine.log).toEqual(['load a', 'keep a 5000'])
 })
 
+test('an endpoint is told to keep a model that is to go after its warmup: that is done here', async () => {
+  const { preload, test: engine, stateOf } = openShared()
+  const load = engine.engine.load.bind(engine.engine)
+  const told: (number | null)[] = []
+  engine.engine.load = (model, options) => {
+    told.push(options.keepAliveMs)
+    return load(model, options)
+  }
+  const asked = preload('a', { keepAliveMs: 0 })
+  await settled()
+  engine.loads.of('a').resolve({})
+  await asked
+  await settled()
+  expect([told, engine.log, stateOf('a')]).toEqual([[null], ['load a'], 'ready'])
+})
+
 test('nobody is told of a load by the time that it was loaded with', async () => {
   const { preload, test: engine } = openShared()
   const asked = preload('a', { keepAliveMs: 1000 })
