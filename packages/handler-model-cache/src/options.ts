@@ -69,7 +69,9 @@ export const optionsSchema = z.strictObject({
     .array(modelId)
     .max(100)
     .default([])
-    .describe('Loaded by every replica at its start, before it is ready, and again when they are lost.'),
+    .describe(
+      'Loaded by every replica at its start, before it is ready, whatever keepAlive says, and again when they are lost.',
+    ),
   warmTimeout: duration
     .prefault('5m')
     .describe('How long the start may take with the warm list; it fails after that.'),

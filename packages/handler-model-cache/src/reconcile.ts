@@ -74,10 +74,15 @@ async function look(engine: ModelEngine, { cache }: ReconcileAround, signal: Abo
   }
 }
 
-/** A warm model asks for room like any other, and pushes nobody out: the list has to fit. */
+/** A warm model asks for room like any other, and pushes no other one of the list out: the list has to fit. It does not go for idleness. */
 export function wantedWishes({ warm, catalog }: Pick<ReconcileAround, 'warm' | 'catalog'>): Wanted[] {
   return warm.map((what) => {
-    const payload = payloadSchema.parse({ model_id: what, priority: 'critical', evict: 'lower_priority' })
+    const payload = payloadSchema.parse({
+      model_id: what,
+      priority: 'critical',
+      evict: 'lower_priority',
+      keep_alive: -1,
+    })
     if (payload.operation !== 'preload') throw new Error('a payload without an operation is a preload')
     return { what, wishes: catalog.wishesOf(payload) }
   })

@@ -190,3 +190,34 @@ test('the measured size of another content under the same name is not taken for 
 function digestOf(digit: string) {
   return { model: { modelId: 'a', revision: null, digest: `sha256:${digit.repeat(64)}` } }
 }
+
+test('a load is soon again after an eviction for others alone, not after one that was asked for', async () => {
+  const { loadAll, preload, evict, told, test: engine } = openCache({ a: 60, b: 60 })
+  await loadAll('a')
+  const gone = evict('a')
+  await settled()
+  engine.unloads.of('a').resolve()
+  await gone
+  await loadAll('a')
+  const other = preload('b')
+  await settled()
+  engine.unloads.of('a').resolve()
+  await settled()
+  engine.loads.of('b').resolve({})
+  await other
+  const again = preload('a')
+  await settled()
+  engine.unloads.of('b').resolve()
+  await settled()
+  engine.loads.of('a').resolve({})
+  await again
+  const loads = told
+    .filter(([what]) => what === 'loadEnded')
+    .map(([, , how, , soonAgain]) => [how, soonAgain])
+  expect(loads).toEqual([
+    ['loaded', false],
+    ['loaded', false],
+    ['loaded', false],
+    ['loaded', true],
+  ])
+})

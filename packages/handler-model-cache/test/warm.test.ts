@@ -33,3 +33,22 @@ test('a server that is not there yet when the worker starts is asked again', asy
   await worker.start()
   expect([...server.loaded]).toEqual(['qwen3:4b'])
 })
+
+test('a warm model is kept whatever the idle time of others is', async () => {
+  const { worker, server } = await makeCacheWorker({
+    warm: ['qwen3:4b', 'chat'],
+    warmupRuns: 0,
+    keepAlive: '10m',
+    models: { chat: { name: 'gemma:2b', keepAlive: 0 } },
+  })
+  await worker.start()
+  const loads = server.received.filter(({ path }) => path === '/api/generate')
+  expect(loads.map(({ body }) => [body['model'], body['keep_alive']]).toSorted()).toEqual([
+    ['gemma:2b', -1],
+    ['qwen3:4b', -1],
+  ])
+  expect((await worker.query('model_cache_status', {})).models).toMatchObject([
+    { state: 'ready' },
+    { state: 'ready' },
+  ])
+})

@@ -39,6 +39,13 @@ test('keeps the keep-alive at a warmup, which the server would set to its defaul
   expect(body).toMatchObject({ prompt: 'Bonjour', keep_alive: -1, options: { num_predict: 1 } })
 })
 
+test('says of a model that the server held already that it was there', async () => {
+  const { server, engine } = await openOllama()
+  expect((await engine.load(llama, loadOptions())).wasThere).toBe(false)
+  server.loaded.add('slow:latest')
+  expect((await engine.load(modelRef('slow'), loadOptions())).wasThere).toBe(true)
+})
+
 test('measures what the server says that the model takes', async () => {
   const { engine } = await openOllama()
   const loaded = await engine.load(llama, loadOptions())
