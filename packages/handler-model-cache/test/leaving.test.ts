@@ -42,6 +42,19 @@ test('a request while draining revives the model', async () => {
   expect([stateOf('a'), engine.log]).toEqual(['ready', ['load a']])
 })
 
+test('a pin while draining revives the model, and it stays when its use ends', async () => {
+  const { loadAll, use, evict, pin, stateOf, test: engine } = openCache(MODELS)
+  await loadAll('a')
+  const using = await use('a')
+  const gone = evict('a')
+  await settled()
+  pin('a')
+  await expect(gone).resolves.toBe('revived')
+  using.end()
+  await settled()
+  expect([stateOf('a'), engine.log]).toEqual(['ready', ['load a']])
+})
+
 test('a request during a forced drain waits and loads the model again, it gets no error', async () => {
   const { loadAll, use, evict, preload, test: engine } = openCache(MODELS)
   await loadAll('a')
