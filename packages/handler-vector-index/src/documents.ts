@@ -2,17 +2,13 @@ import type { FileHandle } from 'node:fs/promises'
 import { NonRetryableError } from '@mcp-worker/runtime'
 import type { DocumentsRoot } from './documents-root.js'
 import { openDocumentsFile } from './documents-file.js'
+import type { Place } from './faults.js'
 import type { JsonElement } from './json-elements.js'
 import { parseDocument, type ParsedDocument, withText } from './parse-document.js'
 import type { DocumentInput, WritePayload } from './payload.js'
 
 /** One document as it came, or what is wrong with its form. */
-export type Entry = {
-  /** Counts from 0 over the whole payload or file. */
-  readonly position: number
-  /** Of a file: on which it begins, from 1. */
-  readonly line?: number
-} & ParsedDocument
+export type Entry = Place & ParsedDocument
 
 export interface DocumentSource {
   /** How many there are; null where only reading to the end would tell. */

@@ -31,7 +31,7 @@ export async function embedChunks(
   const open = steps.flatMap(({ kind, document }) => {
     const wanted = (kind === 'insert' || kind === 'replace') && !embedded.has(document.id)
     return wanted && document.content?.vector === null
-      ? [{ id: document.id, line: document.line, texts: document.content.texts }]
+      ? [{ id: document.id, place: document.place, texts: document.content.texts }]
       : []
   })
   const texts = open.flatMap((document) => document.texts.map((text) => text ?? ''))
@@ -39,11 +39,11 @@ export async function embedChunks(
   const vectors = await timed(work.tally, 'embed_seconds', () => embedAll(texts, work))
   const failed: FailedDocument[] = []
   let from = 0
-  for (const { id, line, texts: own } of open) {
+  for (const { id, place, texts: own } of open) {
     const chunks = vectors.slice(from, from + own.length)
     from += own.length
     const bad = chunks.find((chunk) => typeof chunk === 'string')
-    if (typeof bad === 'string') failed.push({ id, line, code: bad })
+    if (typeof bad === 'string') failed.push({ id, ...place, code: bad })
     else
       embedded.set(
         id,

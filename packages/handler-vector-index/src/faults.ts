@@ -23,18 +23,25 @@ export function sayFault(code: DocumentFault): string {
   return DOCUMENT_FAULTS[code]
 }
 
-export interface FailedDocument {
+/** Where a document stands in what the task was given. */
+export interface Place {
+  /** Counts from 0 over the whole list or file. */
+  readonly position: number
+  /** Of a file: on which it begins, from 1. */
+  readonly line?: number
+}
+
+export interface FailedDocument extends Partial<Place> {
   readonly id: string
   readonly code: DocumentFault
-  /** Of a file: on which it begins, from 1. */
-  readonly line?: number | undefined
   /** What was expected and what came, where there is more to say than the code does. */
   readonly detail?: string | undefined
 }
 
 /** Ends the task: a document cannot be indexed and `on_error` is `fail`. */
-export function refuseDocument({ id, code, line, detail }: FailedDocument): NonRetryableError {
-  const place = line === undefined ? '' : ` (line ${line})`
+export function refuseDocument({ id, code, position, line, detail }: FailedDocument): NonRetryableError {
+  const listed = position === undefined ? '' : ` (documents[${position}])`
+  const place = line === undefined ? listed : ` (line ${line})`
   const said = detail === undefined ? '' : `: ${detail}`
   return new NonRetryableError(
     `document ${JSON.stringify(id)}${place}: ${DOCUMENT_FAULTS[code]}${said}. Mend it, or set on_error to "continue"`,

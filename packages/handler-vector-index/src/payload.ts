@@ -76,11 +76,20 @@ const writing = {
   on_error: z.enum(['fail', 'continue']).default('fail'),
 }
 
-const oneSource = {
-  check: (payload: { documents?: unknown; documents_ref?: unknown }) =>
-    (payload.documents === undefined) !== (payload.documents_ref === undefined),
-  message: 'expected either documents or documents_ref',
+/** For `refine`: exactly one of these keys is there. */
+function exactlyOne(...keys: readonly string[]) {
+  const given = (value: unknown): readonly string[] =>
+    keys.filter((key) => (value as Readonly<Record<string, unknown>>)[key] !== undefined)
+  return [
+    (value: unknown) => given(value).length === 1,
+    {
+      error: ({ input }: { readonly input?: unknown }) =>
+        `expected exactly one of ${keys.join(', ')}, got ${given(input).join(' and ') || 'none'}`,
+    },
+  ] as const
 }
+
+const oneSource = exactlyOne('documents', 'documents_ref')
 
 const upsert = z
   .strictObject({
@@ -90,7 +99,7 @@ const upsert = z
     documents: z.array(documentSchema).max(MAX_INLINE_DOCUMENTS).optional(),
     mode: z.enum(['upsert', 'insert_only', 'if_newer']).default('upsert'),
   })
-  .refine(oneSource.check, { message: oneSource.message })
+  .refine(...oneSource)
 
 const update = z
   .strictObject({
@@ -98,7 +107,7 @@ const update = z
     ...writing,
     documents: z.array(documentUpdateSchema).max(MAX_INLINE_DOCUMENTS).optional(),
   })
-  .refine(oneSource.check, { message: oneSource.message })
+  .refine(...oneSource)
 
 const remove = z
   .strictObject({
@@ -113,11 +122,7 @@ const remove = z
       .optional(),
     all: z.literal(true).optional(),
   })
-  .refine(
-    ({ ids, source_ids, filter, all }) =>
-      [ids, source_ids, filter, all].filter((target) => target !== undefined).length === 1,
-    { message: 'expected exactly one of ids, source_ids, filter, all' },
-  )
+  .refine(...exactlyOne('ids', 'source_ids', 'filter', 'all'))
 
 const sync = z
   .strictObject({
@@ -129,7 +134,7 @@ const sync = z
     /** A source without a document deletes everything: that has to be said. */
     allow_empty: z.literal(true).optional(),
   })
-  .refine(oneSource.check, { message: oneSource.message })
+  .refine(...oneSource)
   .refine(({ documents, allow_empty }) => documents?.length !== 0 || allow_empty === true, {
     path: ['documents'],
     message: 'an empty list would delete everything: say allow_empty: true if that is meant',
@@ -150,28 +155,28 @@ const optimize = z.strictObject({ operation: z.literal('optimize'), ...common })
 
 const verify = z.strictObject({ operation: z.literal('verify'), ...common })
 
+const CONFIRM = "expected the collection's name, since all of it is deleted"
+
 const drop = z
   .strictObject({
     operation: z.literal('drop'),
     ...common,
     /** The collection's name once more. */
-    confirm: z.string().max(63),
+    confirm: z.string({ error: CONFIRM }).max(63),
   })
-  .refine(({ collection: name, confirm }) => name === confirm, {
-    path: ['confirm'],
-    message: "expected the collection's name, since all of it is deleted",
-  })
+  .refine(({ collection: name, confirm }) => name === confirm, { path: ['confirm'], message: CONFIRM })
 
-export const payloadSchema = z.discriminatedUnion('operation', [
-  upsert,
-  update,
-  remove,
-  sync,
-  reindex,
-  optimize,
-  verify,
-  drop,
-])
+const OPERATIONS = ['upsert', 'update', 'delete', 'sync', 'reindex', 'optimize', 'verify', 'drop'] as const
+
+export const payloadSchema = z.discriminatedUnion(
+  'operation',
+  [upsert, update, remove, sync, reindex, optimize, verify, drop],
+  {
+    // zod's own list of them has `undefined` in it
+    error: ({ code }) =>
+      code === 'invalid_union' ? `expected one of ${OPERATIONS.join(', ')}, or none for upsert` : undefined,
+  },
+)
 
 export type Payload = z.output<typeof payloadSchema>
 type PayloadOf<Operation extends Payload['operation']> = Extract<Payload, { operation: Operation }>
@@ -206,7 +211,7 @@ const verifiedSchema = z.strictObject({
 export type Verified = z.output<typeof verifiedSchema>
 
 export const resultSchema = z.strictObject({
-  operation: z.enum(['upsert', 'update', 'delete', 'sync', 'reindex', 'optimize', 'verify', 'drop']),
+  operation: z.enum(OPERATIONS),
   dry_run: z.boolean(),
   inserted: z.int(),
   updated: z.int(),
@@ -215,9 +220,11 @@ export const resultSchema = z.strictObject({
   /** The first 100. */
   failed: z.array(
     z.strictObject({
-      /** `#` and its position, from 0, where it has no readable id. */
+      /** `#` and its position where it has no readable id. */
       id: z.string(),
       code: z.string(),
+      /** Of a document of the source: where it stands in the list or the file, from 0. */
+      position: z.int().optional(),
       /** Of a document in a file: the line on which it begins, from 1. */
       line: z.int().optional(),
       /** What was expected and what came, where there is more to say than the code does. */
@@ -249,9 +256,7 @@ export const searchInputSchema = z
     k: z.int().min(1).max(200).default(10),
     filter: filterSchema.optional(),
   })
-  .refine(({ text, vector: given }) => (text === undefined) !== (given === undefined), {
-    message: 'expected either text or vector',
-  })
+  .refine(...exactlyOne('text', 'vector'))
 
 export const searchOutputSchema = z.strictObject({
   hits: z.array(

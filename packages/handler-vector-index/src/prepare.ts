@@ -1,6 +1,6 @@
 import { cutText } from './chunk.js'
 import type { Entry } from './documents.js'
-import type { FailedDocument } from './faults.js'
+import type { FailedDocument, Place } from './faults.js'
 import { contentHash, derivedId, metadataText } from './identity.js'
 import type { ChunkOptions } from './options.js'
 import type { DocumentInput } from './payload.js'
@@ -9,8 +9,8 @@ import { toBlob, unitVector } from './vector.js'
 /** What a document comes to, before anything is known of the store. */
 export interface PreparedDocument {
   readonly id: string
-  /** Of a file: on which it begins. */
-  readonly line?: number | undefined
+  /** null: it comes from the store itself. */
+  readonly place: Place | null
   readonly sourceId: string | null
   readonly version: number | null
   /** Canonical JSON; null: it names none. */
@@ -37,21 +37,22 @@ export interface PrepareOptions {
 /** Pure: ids, chunks and hashes of one entry, or why it cannot be indexed. */
 export function prepareDocument(entry: Entry, options: PrepareOptions): PreparedDocument | FailedDocument {
   const { position, line } = entry
-  if ('fault' in entry) return { id: `#${position}`, line, code: entry.fault, detail: entry.detail }
+  const place = line === undefined ? { position } : { position, line }
+  if ('fault' in entry) return { id: `#${position}`, ...place, code: entry.fault, detail: entry.detail }
   const { document } = entry
   const length = document.text?.length ?? 0
   if (length > options.maxTextLength) {
     const detail = `expected a text of at most ${options.maxTextLength} characters, got ${length}`
-    return { id: document.id ?? `#${position}`, line, code: 'DOCUMENT_TOO_LARGE', detail }
+    return { id: document.id ?? `#${position}`, ...place, code: 'DOCUMENT_TOO_LARGE', detail }
   }
   const vector = document.vector === undefined ? null : unitVector(document.vector)
   const id = idOf(document, vector) ?? `#${position}`
-  if (typeof vector === 'string') return { id, line, code: vector }
+  if (typeof vector === 'string') return { id, ...place, code: vector }
   const content = contentOf(document, vector, options)
-  if (content?.texts.length === 0) return { id, line, code: 'EMPTY_TEXT' }
+  if (content?.texts.length === 0) return { id, ...place, code: 'EMPTY_TEXT' }
   return {
     id,
-    line,
+    place,
     sourceId: document.source_id ?? null,
     version: document.version ?? null,
     metadata: document.metadata === undefined ? null : metadataText(document.metadata),

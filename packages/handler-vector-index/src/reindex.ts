@@ -165,7 +165,7 @@ type Prepared = PreparedDocument & { readonly fault?: FailedDocument }
 function prepare(id: string, original: DocumentContent, { spec, collection }: Filling): Prepared {
   const { sourceId, version, metadata } = original
   const content = contentOf(original, spec, collection)
-  const document = { id, sourceId, version, metadata }
+  const document = { id, place: null, sourceId, version, metadata }
   if (typeof content === 'string') return { ...document, content: null, fault: { id, code: content } }
   return { ...document, content }
 }

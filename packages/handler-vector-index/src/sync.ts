@@ -104,7 +104,7 @@ function scopeCheck({
   return (document) =>
     document.sourceId !== null && scope.has(document.sourceId)
       ? document
-      : { id: document.id, line: document.line, code: 'OUT_OF_SCOPE' }
+      : { id: document.id, ...document.place, code: 'OUT_OF_SCOPE' }
 }
 
 function sourceChanged(): RetryableError {

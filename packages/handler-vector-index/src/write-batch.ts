@@ -144,12 +144,12 @@ async function planRound(
   const steps: Step[] = []
   const failed: FailedDocument[] = []
   for (const document of documents) {
-    const { id, line, content } = document
+    const { id, place, content } = document
     const stored = found.get(id)
     const decision = decideWrite(document, stored, mode)
-    if (decision.kind === 'failed') failed.push({ id, line, code: decision.code })
+    if (decision.kind === 'failed') failed.push({ id, ...place, code: decision.code })
     else if (content?.vector && content.vector.length !== target?.dim)
-      failed.push({ id, line, code: 'DIM_MISMATCH', detail: dimDetail(target, content.vector) })
+      failed.push({ id, ...place, code: 'DIM_MISMATCH', detail: dimDetail(target, content.vector) })
     else steps.push({ document, stored, kind: decision.kind })
   }
   return { steps, failed }

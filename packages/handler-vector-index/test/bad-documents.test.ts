@@ -93,6 +93,27 @@ test('a text that the embedder gives no direction fails alone', async () => {
   expect(result).toMatchObject({ inserted: 1, failed: [{ id: 'a', code: 'ZERO_VECTOR' }] })
 })
 
+test('a document of the payload that fails is named by its place, since the hash of its text says nobody anything', async () => {
+  const index = await openIndex()
+  const documents = ['words', '???', { text: ' ' }, { vector: [1, 2] }]
+  const { failed } = await index.run({
+    documents,
+    on_error: 'continue',
+    embedder: index.embedder.fingerprint,
+  })
+  expect(failed.toSorted((a, b) => (a.position ?? 0) - (b.position ?? 0))).toEqual([
+    { id: expect.stringMatching(/^[\da-f]{32}$/), code: 'ZERO_VECTOR', position: 1 },
+    { id: expect.stringMatching(/^[\da-f]{32}$/), code: 'EMPTY_TEXT', position: 2 },
+    {
+      id: expect.stringMatching(/^[\da-f]{32}$/),
+      code: 'DIM_MISMATCH',
+      position: 3,
+      detail: 'expected 16 components, got 2',
+    },
+  ])
+  await expect(index.run({ documents })).rejects.toThrow(/ \(documents\[\d\]\): /)
+})
+
 test('the first 100 failures are listed and all are counted', async () => {
   const index = await openIndex()
   const documents = Array.from({ length: 150 }, (_, i) => ({ id: `bad-${i}`, text: ' ' }))

@@ -4,6 +4,7 @@ import type { Entry } from '../src/documents.js'
 import type { PreparedDocument } from '../src/prepare.js'
 
 const text = (id: string, length: number): PreparedDocument => ({
+  place: null,
   id,
   sourceId: null,
   version: null,

@@ -1,3 +1,4 @@
+import { describeFaults, KEEP_INPUT } from '@mcp-worker/runtime'
 import { expect, test } from 'vitest'
 import { z } from 'zod'
 import { optionsSchema } from '../src/options.js'
@@ -84,4 +85,57 @@ test('no options at all are good options, and unknown ones are refused', () => {
     chunk: { size: 1200, overlap: 150 },
   })
   expect(optionsSchema.safeParse({ pth: 'x' }).success).toBe(false)
+})
+
+/** As the worker says it. */
+function said(schema: z.ZodType, value: unknown): readonly string[] {
+  const { error } = schema.safeParse(value, KEEP_INPUT)
+  return error === undefined ? [] : describeFaults(error).map(({ path, message }) => `${path}: ${message}`)
+}
+
+test.for([
+  [
+    { operation: 'Upsert' },
+    'operation: expected one of upsert, update, delete, sync, reindex, optimize, verify, drop, or none for upsert',
+  ],
+  [
+    { operation: null, documents: ['a'] },
+    'operation: expected one of upsert, update, delete, sync, reindex, optimize, verify, drop, or none for upsert',
+  ],
+  [{}, ': expected exactly one of documents, documents_ref, got none'],
+  [
+    { documents: ['a'], documents_ref: 'b' },
+    ': expected exactly one of documents, documents_ref, got documents and documents_ref',
+  ],
+  [
+    { operation: 'delete', ids: ['a'], all: true },
+    ': expected exactly one of ids, source_ids, filter, all, got ids and all',
+  ],
+  [{ operation: 'drop' }, "confirm: expected the collection's name, since all of it is deleted"],
+  [
+    { operation: 'drop', confirm: 'x' },
+    "confirm: expected the collection's name, since all of it is deleted",
+  ],
+  ['a text', ': expected object, got string'],
+] as const)('%j is refused with what was expected and what came', ([payload, message]) => {
+  expect(said(payloadSchema, payload)).toEqual([message])
+})
+
+test('all that is wrong with a payload is said at once', () => {
+  const payload = {
+    collection: 'X',
+    batch_size: 0,
+    dry_run: 1,
+    on_error: 'x',
+    nope: 1,
+    documents: [{ id: '', text: 5 }],
+    mode: 'z',
+  }
+  const places = said(payloadSchema, payload).map((line) => line.split(':')[0])
+  const fields = 'collection batch_size dry_run on_error nope mode documents[0].id documents[0].text'
+  expect(new Set(places)).toEqual(new Set(fields.split(' ')))
+  expect(said(searchInputSchema, { k: 0, filter: 5 })).toHaveLength(2)
+  expect(said(searchInputSchema, { text: 'a', vector: [1] })).toEqual([
+    ': expected exactly one of text, vector, got text and vector',
+  ])
 })

@@ -31,7 +31,9 @@ test('a bad payload is refused at the submit with the path of the fault', async 
 test('a permanent fault fails the task at its first attempt, a query says what is wrong', async () => {
   const worker = await startInlineWorker()
   const task = await worker.submit('vector_index', { documents: [{ id: 'a', vector: [0, 0] }] })
-  await expect(task.result()).rejects.toThrow('document "a": its vector is zero in every component')
+  await expect(task.result()).rejects.toThrow(
+    'document "a" (documents[0]): its vector is zero in every component',
+  )
   expect(await worker.get(task.id)).toMatchObject({
     status: 'failed',
     attempts: 1,

@@ -3,7 +3,7 @@ import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { NonRetryableError } from '@mcp-worker/runtime'
 import { pause } from '../pause.js'
-import { classifySqliteError, isBusy } from './errors.js'
+import { classifySqliteError, isBusy, unusableFile } from './errors.js'
 import { isCurrent, isEmpty, makeSchema, pragma } from './schema.js'
 
 /** One connection, for one thread. `node:sqlite` is synchronous: within `body` nothing else of this thread runs. */
@@ -23,7 +23,9 @@ const BLOCKING_WAIT_MS = 50
 
 /** Opens or makes the file and checks the settings that durability depends on. */
 export async function openSqliteConnection(path: string, busyTimeoutMs: number): Promise<SqliteConnection> {
-  await mkdir(dirname(path), { recursive: true })
+  await mkdir(dirname(path), { recursive: true }).catch((error: unknown) => {
+    throw unusableFile(path, error)
+  })
   const attempt = <T>(body: () => T, signal?: AbortSignal) => whileBusy(body, { path, busyTimeoutMs, signal })
   const db = await attempt(() => openFile(path))
   try {

@@ -1,6 +1,6 @@
 import type { VectorStore } from '../store.js'
 import { createBuild } from './build.js'
-import { openSqliteConnection } from './connection.js'
+import { openSqliteConnection, type SqliteConnection } from './connection.js'
 import { createDocumentRows } from './document-rows.js'
 import { createGenerations } from './generations.js'
 import { inspectFile } from './inspect.js'
@@ -35,7 +35,13 @@ export async function openSqliteStore({
   busyTimeoutMs = 30_000,
   searchMemoryMb = 512,
 }: SqliteStoreOptions): Promise<VectorStore> {
-  const connection = await openSqliteConnection(path, busyTimeoutMs)
+  return createSqliteStore(await openSqliteConnection(path, busyTimeoutMs), { path, searchMemoryMb })
+}
+
+export function createSqliteStore(
+  connection: SqliteConnection,
+  { path, searchMemoryMb }: Required<Pick<SqliteStoreOptions, 'path' | 'searchMemoryMb'>>,
+): VectorStore {
   const { db, read, write, exclusive } = connection
   const generations = createGenerations(db)
   const rows = createDocumentRows(db)
