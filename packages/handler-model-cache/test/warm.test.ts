@@ -54,3 +54,11 @@ test('a warm model is kept whatever the idle time of others is', async () => {
     { state: 'ready' },
   ])
 })
+
+test('a warm model that was evicted is not ill for a spelling of its name under which nothing was ever found', async () => {
+  const { worker } = await makeCacheWorker({ warm: ['qwen3-4b'], reconcileInterval: '1h' })
+  await worker.start()
+  const evict = await worker.submit('model_cache', { model_id: 'qwen3-4b', operation: 'evict' })
+  expect(await evict.result()).toMatchObject({ outcome: 'evicted' })
+  expect(await worker.checkHealth()).toMatchObject({ ok: true })
+})
