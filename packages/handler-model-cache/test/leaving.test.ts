@@ -334,3 +334,15 @@ test('the end of a use of a model that was lost is no end of a use of the next o
   expect(cache.find(engine.engine, wishFor('a').model)?.uses).toBe(1)
   using.end()
 })
+
+test('closing tells who waits for a model that is on its way out', async () => {
+  const { loadAll, use, evict, preload, cache } = openCache(MODELS)
+  await loadAll('a')
+  await use('a')
+  void evict('a', true).catch(() => {})
+  const asked = preload('a')
+  await settled()
+  await cache.close()
+  await settled()
+  expect(asked.seen()).toMatchObject({ code: 'CACHE_CLOSED' })
+})
