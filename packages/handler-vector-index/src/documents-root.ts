@@ -14,11 +14,27 @@ export interface DocumentsRoot {
 
 /** The root is resolved once. Rejects where it is not a folder. */
 export async function openDocumentsRoot(folder: string): Promise<DocumentsRoot> {
-  const root = await realpath(folder)
-  const handle = await open(root, constants.O_RDONLY | constants.O_DIRECTORY)
-  await handle.close()
+  const root = await resolveRoot(folder)
   const openBelow = process.platform === 'linux' ? openByHandles : openByPaths
   return { open: async (ref) => openBelow(root, partsOf(ref)).catch((error: unknown) => refuse(ref, error)) }
+}
+
+async function resolveRoot(folder: string): Promise<string> {
+  try {
+    const root = await realpath(folder)
+    const handle = await open(root, constants.O_RDONLY | constants.O_DIRECTORY)
+    await handle.close()
+    return root
+  } catch (cause) {
+    throw new NonRetryableError(
+      `documentsRoot ${JSON.stringify(folder)}: expected a folder that can be read, got ${codeOf(cause)}. Make it, or name another one`,
+      { cause },
+    )
+  }
+}
+
+function codeOf(error: unknown): string {
+  return typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : ''
 }
 
 function partsOf(ref: string): readonly string[] {
@@ -69,7 +85,7 @@ async function regularFile(handle: FileHandle): Promise<FileHandle> {
 const REFUSED = new Set(['ELOOP', 'ENOTDIR', 'EISDIR', 'ENXIO', 'EMLINK', 'EACCES', 'EPERM', 'ENAMETOOLONG'])
 
 function refuse(ref: string, error: unknown): never {
-  const code = typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : ''
+  const code = codeOf(error)
   const name = JSON.stringify(ref)
   if (code === 'DOCUMENTS_REF_REFUSED') throw error
   if (code === 'ENOENT') {

@@ -62,7 +62,16 @@ test('a missing file has a code of its own', async () => {
   }
 })
 
-test('a root that does not exist is refused at once', async () => {
+test('a root that is no folder is refused at once, by the name of the option', async () => {
   const folder = await tempFolder()
-  await expect(openDocumentsRoot(join(folder, 'none'))).rejects.toMatchObject({ code: 'ENOENT' })
+  await writeFile(join(folder, 'file'), '')
+  for (const [name, code] of [
+    ['none', 'ENOENT'],
+    ['file', 'ENOTDIR'],
+  ] as const) {
+    await expect(openDocumentsRoot(join(folder, name))).rejects.toMatchObject({
+      message: `documentsRoot ${JSON.stringify(join(folder, name))}: expected a folder that can be read, got ${code}. Make it, or name another one`,
+      cause: { code },
+    })
+  }
 })
