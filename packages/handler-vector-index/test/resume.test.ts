@@ -167,6 +167,28 @@ test('a kill after a batch of which another writer had one document: the rest is
   expect(result).toMatchObject({ inserted: 9, updated: 1, unchanged: 0, collection: { count: 10 } })
 })
 
+test('where the checkpoint and the mark stand at one position, the mark is believed: it knows what of the batch is done', async () => {
+  const index = await openIndex()
+  const documents = numbered(20)
+  let checkpoint: Checkpoint | undefined
+  let writes = 0
+  const store: VectorStore = {
+    ...index.store,
+    write: async (batch, options) => {
+      writes++
+      if (writes === 3) throw new Error('killed')
+      if (writes === 2) await index.run({ documents: [{ id: 'doc-13', text: 'of another writer' }] })
+      return index.store.write(batch, options)
+    },
+  }
+  const onCheckpoint = (saved: Checkpoint) => (checkpoint = saved)
+  const payload = { documents, batch_size: 10 }
+  await expect(index.run(payload, { task: 't', store, onCheckpoint })).rejects.toThrow('killed')
+  expect(checkpoint?.next).toBe(10)
+  const result = await index.run(payload, { task: 't', ...(checkpoint && { checkpoint }) })
+  expect(result).toMatchObject({ inserted: 19, updated: 1, unchanged: 0, collection: { count: 20 } })
+})
+
 test('a mark of another source is not used', async () => {
   const index = await openIndex()
   await expect(

@@ -140,3 +140,19 @@ test('the best k documents are those of a full sort, whatever comes in which ord
     }),
   )
 })
+
+test('documents of equal score come in the order of their keys, and the first of them are kept', () => {
+  const offers = fc.array(fc.tuple(fc.integer({ min: 0, max: 15 }), fc.integer({ min: 0, max: 3 })))
+  fc.assert(
+    fc.property(offers, fc.integer({ min: 1, max: 10 }), (list, k) => {
+      const top = createTopDocuments(k)
+      // rows are read in the order of documents
+      const rows = list.toSorted(([a], [b]) => a - b)
+      rows.forEach(([document, score], chunk) => top.offer(document, chunk, score))
+      const best = new Map<number, number>()
+      for (const [document, score] of rows) best.set(document, Math.max(score, best.get(document) ?? -1))
+      const expected = [...best].toSorted(([a, x], [b, y]) => y - x || a - b).slice(0, k)
+      expect(top.list().map(({ document, score }) => [document, score])).toEqual(expected)
+    }),
+  )
+})
