@@ -126,95 +126,6 @@ test('an unload that fails keeps its bytes counted and is tried again', async ()
   expect(counted()).toBe(0)
 })
 
-test('an idle model is unloaded after its keep_alive, each use starts it anew', async () => {
-  const { preload, test: engine, clock, stateOf, use } = openCache(MODELS)
-  const asked = preload('a', { keepAliveMs: 10_000 })
-  await settled()
-  engine.loads.of('a').resolve({})
-  await asked
-  await clock.step(9000)
-  const using = await use('a')
-  await clock.step(60_000)
-  expect(stateOf('a')).toBe('ready')
-  using.end()
-  await settled()
-  await clock.step(9999)
-  expect(stateOf('a')).toBe('ready')
-  await clock.step(1)
-  expect(stateOf('a')).toBe('unloading')
-})
-
-test('keep_alive 0 unloads as soon as nobody uses it', async () => {
-  const { preload, test: engine, clock, stateOf } = openCache(MODELS)
-  const asked = preload('a', { keepAliveMs: 0 })
-  await settled()
-  engine.loads.of('a').resolve({})
-  await expect(asked).resolves.toMatchObject({ how: 'loaded' })
-  await clock.step(0)
-  expect(stateOf('a')).toBe('unloading')
-})
-
-test('a pinned model outlives its keep_alive', async () => {
-  const { preload, pin, test: engine, clock, stateOf } = openCache(MODELS)
-  const asked = preload('a', { keepAliveMs: 1000 })
-  await settled()
-  engine.loads.of('a').resolve({})
-  await asked
-  pin('a')
-  await clock.step(3_600_000)
-  expect(stateOf('a')).toBe('ready')
-  pin('a', false)
-  await clock.step(0)
-  expect(stateOf('a')).toBe('unloading')
-})
-
-test('the time on a shared endpoint is left to the endpoint, which sees the uses of others', async () => {
-  const { preload, test: engine, clock, stateOf } = openCache(MODELS, { sharedEndpoint: true })
-  const asked = preload('a', { keepAliveMs: 1000 })
-  await settled()
-  engine.loads.of('a').resolve({})
-  await asked
-  await clock.step(60_000)
-  expect(stateOf('a')).toBe('ready')
-})
-
-test('an engine that dies while its model is loaded gives the bytes back, and the next request loads again', async () => {
-  const { loadAll, test: engine, counted, stateOf, preload, told } = openCache(MODELS)
-  await loadAll('a')
-  engine.kill('a')
-  expect([counted(), stateOf('a')]).toEqual([0, 'absent'])
-  expect(told.some(([what, , modelId]) => what === 'gone' && modelId === 'a')).toBe(true)
-  const asked = preload('a')
-  await settled()
-  engine.loads.of('a').resolve({})
-  await expect(asked).resolves.toMatchObject({ how: 'loaded' })
-})
-
-test('an engine that dies during the warmup tells all who wait a retryable error', async () => {
-  const { preload, test: engine, counted, stateOf } = openCache(MODELS)
-  const asked = [preload('a', { warmup: { runs: 1, maxMs: 1000 } }), preload('a')]
-  await settled()
-  engine.loads.of('a').resolve({})
-  await settled()
-  engine.kill('a')
-  for (const one of asked) await expect(one).rejects.toMatchObject({ code: 'MODEL_GONE', retryable: true })
-  await settled()
-  expect([counted(), stateOf('a')]).toEqual([0, 'failed'])
-})
-
-test('an engine that dies while draining ends the eviction', async () => {
-  const { loadAll, use, evict, test: engine, counted } = openCache(MODELS)
-  await loadAll('a')
-  const using = await use('a')
-  const gone = evict('a')
-  await settled()
-  engine.kill('a')
-  await expect(gone).resolves.toBe('gone')
-  using.end()
-  await using.done
-  expect(counted()).toBe(0)
-})
-
 test('a failed load is backed off: requests get its error with the time to wait, force tries at once', async () => {
   const { preload, test: engine, clock, stateOf } = openCache(MODELS)
   const fail = async (force = false) => {
@@ -250,36 +161,6 @@ test('a warmup that fails unloads the model before it is tried again', async () 
   engine.unloads.of('a').resolve()
   await settled()
   expect([stateOf('a'), counted()]).toEqual(['failed', 0])
-})
-
-test('a use of a model that was lost does not hold the one that was loaded after it', async () => {
-  const { loadAll, use, test: engine, stateOf, evict } = openCache(MODELS)
-  await loadAll('a')
-  const old = await use('a')
-  engine.kill('a')
-  await loadAll('a')
-  const gone = evict('a')
-  await settled()
-  expect(stateOf('a')).toBe('unloading')
-  engine.unloads.of('a').resolve()
-  await expect(gone).resolves.toBe('evicted')
-  old.end()
-  await old.done
-})
-
-test('an engine that dies while room is made for what its load measured: nobody is given the dead model', async () => {
-  const { preload, loadAll, test: engine, counted, stateOf } = openCache(MODELS)
-  await loadAll('a')
-  const asked = preload('c')
-  await settled()
-  engine.loads.of('c').resolve({ bytes: 70 })
-  await settled()
-  expect([stateOf('c'), stateOf('a')]).toEqual(['warming', 'unloading'])
-  engine.kill('c')
-  engine.unloads.of('a').resolve()
-  await expect(asked).rejects.toMatchObject({ code: 'MODEL_GONE' })
-  await settled()
-  expect([stateOf('c'), counted()]).toEqual(['failed', 0])
 })
 
 test('when a model that was to go is revived, the head of the line gets its room from others', async () => {
@@ -320,19 +201,6 @@ test('an eviction that is joined by a forced one is forced: a request does not r
   await settled()
   engine.loads.of('a').resolve({})
   await expect(asked).resolves.toMatchObject({ how: 'loaded' })
-})
-
-test('the end of a use of a model that was lost is no end of a use of the next one', async () => {
-  const { loadAll, use, cache, test: engine, wishFor } = openCache(MODELS)
-  await loadAll('a')
-  const old = await use('a')
-  engine.kill('a')
-  await loadAll('a')
-  const using = await use('a')
-  old.end()
-  await old.done
-  expect(cache.find(engine.engine, wishFor('a').model)?.uses).toBe(1)
-  using.end()
 })
 
 test('closing tells who waits for a model that is on its way out', async () => {
