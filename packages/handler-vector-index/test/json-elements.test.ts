@@ -92,6 +92,10 @@ test('a brace too many spoils its element and not those that follow', () => {
   expect(split('["a",{"b":1}},"c"]', 4)).toEqual(['"a"', '{"b":1}}', '"c"'])
 })
 
+test('a backslash before a space escapes no quotation mark', () => {
+  expect(detect(Buffer.from('["a\\ ",\n"b"]'), 4, 1000)).toBe('array')
+})
+
 test('a first line longer than the limit is taken for an array', () => {
   const line = `["${'x'.repeat(100)}"]`
   expect(detect(Buffer.from(`${line}\n"b"`), 7, 1000)).toBe('lines')

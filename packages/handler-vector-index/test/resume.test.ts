@@ -167,6 +167,25 @@ test('a kill after a batch of which another writer had one document: the rest is
   expect(result).toMatchObject({ inserted: 9, updated: 1, unchanged: 0, collection: { count: 10 } })
 })
 
+test('a kill after two rounds of a batch that other writers got in between: what the first wrote is not counted again', async () => {
+  const index = await openIndex()
+  const documents = numbered(10)
+  const others = [['doc-3', 'doc-5'], ['doc-5']]
+  let rounds = 0
+  const store: VectorStore = {
+    ...index.store,
+    write: async (batch, options) => {
+      const ids = others[rounds++]
+      if (ids === undefined) throw new Error('killed')
+      await index.run({ documents: ids.map((id) => ({ id, text: `of another writer ${rounds}` })) })
+      return index.store.write(batch, options)
+    },
+  }
+  await expect(index.run({ documents }, { task: 't', store })).rejects.toThrow('killed')
+  const result = await index.run({ documents }, { task: 't' })
+  expect(result).toMatchObject({ inserted: 8, updated: 2, unchanged: 0, collection: { count: 10 } })
+})
+
 test('where the checkpoint and the mark stand at one position, the mark is believed: it knows what of the batch is done', async () => {
   const index = await openIndex()
   const documents = numbered(20)
