@@ -4,6 +4,25 @@ import type { StoreCapabilities } from '../../src/store.js'
 import { signal, chunk, document, many, write, search, remove, revision, type Open } from './scene.js'
 
 export function testWrites(open: Open, { staleness, transaction }: StoreCapabilities): void {
+  test('a revision is new at every write, and no other document of the collection ever had it', async () => {
+    const store = await open()
+    const given: (number | null)[] = []
+    for (let round = 0; round < 4; round++) {
+      const documents = ['a', 'b', `c${round}`].map((id) => document(id, null, [chunk(1, round)], `${round}`))
+      const seen = await store.lookup(
+        'c',
+        documents.map(({ id }) => id),
+      )
+      await write(
+        store,
+        documents.map((one) => ({ ...one, seen: seen.get(one.id)?.revision ?? null })),
+      )
+      for (const { id } of documents) given.push(await revision(store, id))
+    }
+    expect(given).not.toContain(null)
+    expect(new Set(given).size).toBe(12)
+  })
+
   test('the first write makes the collection', async () => {
     const store = await open()
     expect(await store.describe('c')).toBeNull()
