@@ -6,7 +6,7 @@ import { batchOf, contentAt, documentAt } from '../documents.js'
 import { openQdrantPlace } from './place.js'
 
 export const signal: AbortSignal = new AbortController().signal
-export const spec = { collection: 'c', embedder: 'e', dim: 2, chunk: null } as const
+const spec = { collection: 'c', embedder: 'e', dim: 2, chunk: null } as const
 
 /** A collection `c` of the documents `a` and `b`, and a generation that is being built beside it; `copy` puts documents into that. */
 export async function openBuilding(serverOptions: Parameters<typeof openQdrantPlace>[1] = {}) {
