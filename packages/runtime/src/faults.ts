@@ -81,7 +81,7 @@ function expectationOf(issue: Issue): string | null {
   if (issue.message !== undefined && !ZODS_OWN.test(issue.message)) return null
   switch (issue.code) {
     case 'invalid_type':
-      return articleless(issue.expected)
+      return KINDS[issue.expected] ?? issue.expected
     case 'invalid_value':
       return issue.values.length === 1 ? literal(issue.values[0]) : `one of ${listed(issue.values)}`
     case 'too_small':
@@ -101,17 +101,18 @@ function expectationOf(issue: Issue): string | null {
   }
 }
 
-function articleless(expected: string): string {
-  return expected === 'int' ? 'whole number' : expected
-}
+/** In the words of JSON, where zod has others. */
+const KINDS: Readonly<Record<string, string>> = { int: 'whole number', record: 'object', tuple: 'array' }
 
 function literal(value: unknown): string {
   return typeof value === 'bigint' ? `${value}n` : (JSON.stringify(value) ?? String(value))
 }
 
 function listed(values: readonly unknown[]): string {
-  const shown = values.slice(0, 12).map(literal).join(', ')
-  return values.length > 12 ? `${shown} and ${values.length - 12} more` : shown
+  // that it may be left out is no value that one could write
+  const given = values.filter((value) => value !== undefined)
+  const shown = given.slice(0, 12).map(literal).join(', ')
+  return given.length > 12 ? `${shown} and ${given.length - 12} more` : shown
 }
 
 const COUNTED: Readonly<Record<string, string>> = {

@@ -36,6 +36,22 @@ test.each([
     { a: SECRET },
     [{ path: 'a', message: 'expected one of "x", "y", got another text' }],
   ],
+  [
+    z.object({ a: z.record(z.string(), z.int()), b: z.tuple([z.int()]) }),
+    { a: [], b: {} },
+    [
+      { path: 'a', message: 'expected object, got array' },
+      { path: 'b', message: 'expected array, got object' },
+    ],
+  ],
+  [
+    z.discriminatedUnion('kind', [
+      z.object({ kind: z.literal('a').optional() }),
+      z.object({ kind: z.literal('b') }),
+    ]),
+    { kind: SECRET },
+    [{ path: 'kind', message: 'expected one of "a", "b"' }],
+  ],
   [z.object({ a: z.url() }), { a: SECRET }, [{ path: 'a', message: 'expected text in the format url' }]],
   [
     z.object({ a: z.string().regex(/^a+$/) }),
