@@ -81,6 +81,14 @@ test('what will have to go soon goes now, where the cheapest set for now would g
   expect(keys(createEvictionPlanner()(idle, 10, alone))).toEqual(['small'])
 })
 
+test('where the best plan costs too much now, it is the best of those that do not', () => {
+  const wanted = model('new', 10, 1, 1)
+  const outlook = { wanted, absent: [model('heavy', 20, 20, 2)] }
+  const idle = [model('cheapest', 10, 11, 2), model('better', 10, 8, 3), model('dear', 40, 9, 4)]
+  expect(keys(cheapestSet(idle, 10))).toEqual(['cheapest'])
+  expect(keys(createEvictionPlanner()(idle, 10, outlook))).toEqual(['better'])
+})
+
 test('where nothing is known of load times it gives up as few bytes as it can', () => {
   const idle = [model('a', 50, 0, 1), model('b', 20, 0, 1), model('c', 30, 0, 1)]
   const outlook = { wanted: model('new', 20, 0, 1), absent: [] }

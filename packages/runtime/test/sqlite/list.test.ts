@@ -83,6 +83,15 @@ test('of many tasks the pages are the same as of few', () => {
   expect(pages.filter((id) => id.startsWith('t'))).toEqual(failed.map(({ id }) => id).toReversed())
 })
 
+test('the only task of a status is listed', () => {
+  const lister = storeOf([
+    ...mixed(20).map((row) => ({ ...row, status: 'queued' as const })),
+    { id: 'one', type: 'even', status: 'failed' },
+  ])
+  expect(allPages(lister, { limit: 10, status: 'failed' })).toEqual(['one'])
+  expect(allPages(lister, { limit: 10, status: 'failed', type: 'odd' })).toEqual([])
+})
+
 test('a cursor that no page gave is refused, also where there is nothing to list', () => {
   const lister = storeOf([])
   for (const cursor of ['', '7', 's-1', 's1.5', 'sx'])
