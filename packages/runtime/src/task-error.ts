@@ -39,7 +39,8 @@ function messageOfChain(thrown: unknown): string {
     if (!(typeof link === 'object' && link !== null && 'cause' in link) || link.cause === undefined) break
     link = link.cause
   }
-  return clean(links.join('; caused by '))
+  const causes = links.map((text, i) => (i < links.length - 1 ? text.replace(/\.$/, '') : text))
+  return clean(causes.join('; caused by '))
 }
 
 function clean(text: string): string {

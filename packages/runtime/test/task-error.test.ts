@@ -27,6 +27,11 @@ test('writes the chain of causes on one line', () => {
   )
 })
 
+test('a sentence that goes on with its cause has no full stop before it', () => {
+  const error = new Error('It is gone. Start it again.', { cause: new Error('Refused.') })
+  expect(messageOf(error)).toBe('It is gone. Start it again; caused by Error: Refused.')
+})
+
 test('ends at a chain of causes that goes in a circle', () => {
   const a = new Error('a')
   a.cause = new Error('b', { cause: a })

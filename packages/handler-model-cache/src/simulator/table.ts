@@ -10,6 +10,8 @@ export interface Ratio {
   readonly mean: number
   readonly worst: number
   readonly worstSeed: number
+  /** Cases beyond 1.5. */
+  readonly above: number
 }
 
 export interface PolicyRow {
@@ -22,43 +24,52 @@ export interface PolicyRow {
   readonly run: Ratio
 }
 
-/** The seeds 1 … `cases` with every policy. */
-export function simulate(cases: number): readonly PolicyRow[] {
-  const seeds = Array.from({ length: cases }, (_, i) => i + 1)
+/** So many seeds with every policy. */
+export function simulate(cases: number, from = 1): readonly PolicyRow[] {
+  const seeds = Array.from({ length: cases }, (_, i) => from + i)
   const decisions = seeds.map(makeDecision)
   const runs = seeds.map(makeCase)
   const optima = runs.map(exactOptimum)
   return EVICTION_POLICIES.map((policy) => {
     const judged = (judge: Judge) =>
-      ratioOf(decisions.map((one) => decide(policy, one, judge) / bestDecision(one, judge)))
+      ratioOf(
+        decisions.map((one) => decide(policy, one, judge) / bestDecision(one, judge)),
+        from,
+      )
     return {
       policy,
       choice: judged(seenCost),
       foresight: judged(trueCost),
-      run: ratioOf(runs.map((one, i) => playPolicy(policy, one) / (optima[i] ?? Number.NaN))),
+      run: ratioOf(
+        runs.map((one, i) => playPolicy(policy, one) / (optima[i] ?? Number.NaN)),
+        from,
+      ),
     }
   })
 }
 
-function ratioOf(ratios: readonly number[]): Ratio {
+const BAR = 1.5
+
+function ratioOf(ratios: readonly number[], from: number): Ratio {
   const mean = Math.exp(ratios.reduce((sum, ratio) => sum + Math.log(ratio), 0) / ratios.length)
   const worst = Math.max(...ratios)
-  return { mean, worst, worstSeed: ratios.indexOf(worst) + 1 }
+  const above = ratios.filter((ratio) => ratio > BAR).length
+  return { mean, worst, worstSeed: from + ratios.indexOf(worst), above }
 }
 
-export function formatTable(rows: readonly PolicyRow[], cases: number): string {
+export function formatTable(rows: readonly PolicyRow[], cases: number, from = 1): string {
   const lines = [
-    ['', 'one choice', '', 'with foresight', '', 'whole run', ''],
-    ['policy', 'mean', 'worst', 'mean', 'worst', 'mean', 'worst'],
-    ['optimum', ...Array.from({ length: 6 }, () => '1.000')],
+    ['', 'one choice', '', '', 'with foresight', '', '', 'whole run', '', ''],
+    ['policy', ...Array.from({ length: 3 }, () => ['mean', 'worst', `> ${BAR}`]).flat()],
+    ['optimum', ...Array.from({ length: 3 }, () => ['1.000', '1.000', '0']).flat()],
     ...rows.map((row) => [row.policy, ...cells(row.choice), ...cells(row.foresight), ...cells(row.run)]),
   ]
   const body = lines.map((line) =>
-    line.map((cell, i) => (i === 0 ? cell.padEnd(8) : cell.padStart(15))).join(''),
+    line.map((cell, i) => (i === 0 ? cell.padEnd(8) : cell.padStart(i % 3 === 1 ? 15 : 9))).join(''),
   )
-  return `Multiples of the exact optimum, seeds 1 to ${cases}.\n\n${body.join('\n')}\n`
+  return `Multiples of the exact optimum, seeds ${from} to ${from + cases - 1}.\n\n${body.join('\n')}\n`
 }
 
-function cells({ mean, worst }: Ratio): string[] {
-  return [mean.toFixed(3), worst.toFixed(3)]
+function cells({ mean, worst, above }: Ratio): string[] {
+  return [mean.toFixed(3), worst.toFixed(3), String(above)]
 }
