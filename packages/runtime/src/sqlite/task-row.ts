@@ -61,7 +61,7 @@ type Values = readonly [
 /** A row's columns, in the order of TASK_COLUMNS, as a task. */
 export function readTask(row: readonly unknown[]): Task {
   // by position: taking a row apart by names of its own would list them all once more
-  const v = row as unknown as Values
+  const v = row as Values
   return {
     id: v[0],
     type: v[1],
