@@ -18,14 +18,11 @@ export const chunkSchema = z
 export type ChunkOptions = z.output<typeof chunkSchema>
 
 /** One member per engine: an object schema in the engine's folder, told apart by its literal `engine`. */
-export const storeOptions = z.discriminatedUnion(
-  'engine',
-  [sqliteStoreOptions, pgvectorStoreOptions, qdrantStoreOptions],
-  {
-    // zod's own list of them has `undefined` in it
-    error: ({ code }) => (code === 'invalid_union' ? 'expected one of sqlite, pgvector, qdrant' : undefined),
-  },
-)
+export const storeOptions = z.discriminatedUnion('engine', [
+  sqliteStoreOptions,
+  pgvectorStoreOptions,
+  qdrantStoreOptions,
+])
 
 export type StoreOptions = z.output<typeof storeOptions>
 /** As it is written in the options of the plugin: what has a default may be left out. */

@@ -166,17 +166,16 @@ const drop = z
   })
   .refine(({ collection: name, confirm }) => name === confirm, { path: ['confirm'], message: CONFIRM })
 
-const OPERATIONS = ['upsert', 'update', 'delete', 'sync', 'reindex', 'optimize', 'verify', 'drop'] as const
-
-export const payloadSchema = z.discriminatedUnion(
-  'operation',
-  [upsert, update, remove, sync, reindex, optimize, verify, drop],
-  {
-    // zod's own list of them has `undefined` in it
-    error: ({ code }) =>
-      code === 'invalid_union' ? `expected one of ${OPERATIONS.join(', ')}, or none for upsert` : undefined,
-  },
-)
+export const payloadSchema = z.discriminatedUnion('operation', [
+  upsert,
+  update,
+  remove,
+  sync,
+  reindex,
+  optimize,
+  verify,
+  drop,
+])
 
 export type Payload = z.output<typeof payloadSchema>
 type PayloadOf<Operation extends Payload['operation']> = Extract<Payload, { operation: Operation }>
@@ -211,7 +210,7 @@ const verifiedSchema = z.strictObject({
 export type Verified = z.output<typeof verifiedSchema>
 
 export const resultSchema = z.strictObject({
-  operation: z.enum(OPERATIONS),
+  operation: z.enum(['upsert', 'update', 'delete', 'sync', 'reindex', 'optimize', 'verify', 'drop']),
   dry_run: z.boolean(),
   inserted: z.int(),
   updated: z.int(),

@@ -96,11 +96,11 @@ function said(schema: z.ZodType, value: unknown): readonly string[] {
 test.for([
   [
     { operation: 'Upsert' },
-    'operation: expected one of upsert, update, delete, sync, reindex, optimize, verify, drop, or none for upsert',
+    'operation: expected one of "upsert", "update", "delete", "sync", "reindex", "optimize", "verify", "drop"',
   ],
   [
     { operation: null, documents: ['a'] },
-    'operation: expected one of upsert, update, delete, sync, reindex, optimize, verify, drop, or none for upsert',
+    'operation: expected one of "upsert", "update", "delete", "sync", "reindex", "optimize", "verify", "drop"',
   ],
   [{}, ': expected exactly one of documents, documents_ref, got none'],
   [
