@@ -8,6 +8,7 @@ import { lease } from './suites/lease.ts'
 import { model } from './suites/model.ts'
 import { mutants } from './suites/mutants.ts'
 import { power } from './suites/power.ts'
+import { recovery } from './suites/recovery.ts'
 import { serviceFaults } from './suites/service-faults.ts'
 import { pressure } from './suites/pressure.ts'
 import { shutdown } from './suites/shutdown.ts'
@@ -23,6 +24,7 @@ interface NamedSuite {
 // prettier-ignore
 export const SUITES: Readonly<Record<string, NamedSuite>> = {
   kill: { run: kill, about: '`kill -9` of workers and a submitter, at random and at named points in the code' },
+  recovery: { run: recovery, about: 'how soon what a killed worker had in hand runs again' },
   power: { run: power, about: 'the power is cut at any moment of a recorded worker: what was synced stays, any part of the rest, torn at sectors' },
   lease: { run: lease, about: 'a frozen worker, and work longer than a lease' },
   shutdown: { run: shutdown, about: 'SIGTERM at any moment of load, over and over' },

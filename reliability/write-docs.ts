@@ -30,7 +30,7 @@ interface Promised {
 const PROMISES: readonly Promised[] = [
   { name: 'P1', sentence: 'A submit answered 202 is in the store: it survives a process kill, and a power cut with full durability.', suites: ['kill', 'power', 'faults', 'service-faults'], oracle: 'every acknowledged id is there after recovery, its payload unchanged' },
   { name: 'P2', sentence: 'Each such task ends in exactly one final state.', suites: ['kill', 'input', 'pressure', 'model'], oracle: 'after a drain no task is outside one; one final log line per id' },
-  { name: 'P3', sentence: 'It starts at least once (unless cancelled, expired or invalid before), and at most as often as its budgets allow.', suites: ['kill', 'model'], oracle: 'start lines per id in an fsynced ledger against the counters' },
+  { name: 'P3', sentence: 'It starts at least once (unless cancelled, expired or invalid before), and at most as often as its budgets allow.', suites: ['kill', 'recovery', 'model'], oracle: 'start lines per id in an fsynced ledger against the counters' },
   { name: 'P4', sentence: 'While a lease is held nobody else runs the task; once it is lost the late finisher writes nothing.', suites: ['lease', 'clock', 'spin'], oracle: 'no overlap of two runs by monotonic time; late settles are refused and counted' },
   { name: 'P5', sentence: 'A result is stored if and only if the task succeeded, byte for byte what the handler returned.', suites: ['kill', 'lease'], oracle: 'hash of what was returned against what is stored' },
   { name: 'P6', sentence: 'An idempotency key: equal submits at once are one task; another payload is a conflict.', suites: ['kill', 'service-faults'], oracle: 'tasks per key' },

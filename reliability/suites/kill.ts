@@ -1,11 +1,10 @@
 /**
- * `kill -9`: one worker, two workers and a submitter on one file, named points in the code, the recovery of what was in hand. After each round a
- * worker without load runs what is left, and everything that was written down is held against the queue (check.ts).
+ * `kill -9`: one worker, two workers and a submitter on one file, named points in the code. After each round a worker without load runs what is left,
+ * and everything that was written down is held against the queue (check.ts).
  */
 import { tryCase, type Case, type Suite } from '../suite.ts'
 import { killAtCheckpoints, killAtPoints, killInMigration, killInPrune, POINTS } from './kill-at-points.ts'
 import { type Counted, killAtRandom } from './kill-at-random.ts'
-import { measureRecovery } from './kill-recovery.ts'
 
 /** Kills of one arena: enough to wear a file, few enough that a failure can be read. */
 const PER_ARENA = 50
@@ -15,10 +14,10 @@ export const kill: Suite = async ({ seed, size, kills, lab, note }) => {
   const share = (part: number) => Math.max(1, Math.round(total * part))
   const counts: Counted = { kills: 0, starts: 0, tasks: 0, runs: 0 }
   const around = { seed, lab, counts }
-  const alone = rounds('one worker', share(0.22), (round, n) =>
+  const alone = rounds('one worker', share(0.25), (round, n) =>
     killAtRandom({ ...around, round, kills: n, workers: 1 }),
   )
-  const shared = rounds('two workers and a submitter', share(0.4), (round, n) =>
+  const shared = rounds('two workers and a submitter', share(0.46), (round, n) =>
     killAtRandom({ ...around, round, kills: n, workers: 2 }),
   )
   const points = POINTS.map((point) => ({
@@ -33,9 +32,7 @@ export const kill: Suite = async ({ seed, size, kills, lab, note }) => {
   // starting is most of a kill's time, and waiting most of a start's: three lanes keep two cores busy
   const lanes = [[...alone, ...special], shared, points]
   const cases = (await Promise.all(lanes.map((lane) => runLane(lane, note)))).flat()
-  // a promise about time: nothing runs beside it
-  const recovery = await measureRecovery({ ...around, kills: share(0.09) })
-  return { counts: { ...counts, recovery_ms: recovery.figures }, cases: [...cases, recovery.case] }
+  return { counts: { ...counts }, cases }
 }
 
 interface Trial {

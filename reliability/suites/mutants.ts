@@ -7,9 +7,9 @@ import { tryCase, type Case, type Suite } from '../suite.ts'
 import { stepOnce } from './clock.ts'
 import { killAtPoints, killInMigration } from './kill-at-points.ts'
 import { killAtRandom, type KillAround } from './kill-at-random.ts'
-import { measureRecovery } from './kill-recovery.ts'
 import { freezeOnce, runLongOnce } from './lease.ts'
 import { cutOnce } from './power.ts'
+import { recoverOften } from './recovery.ts'
 import { stopOnce, stopStubbornOnce } from './shutdown.ts'
 import { blockInline } from './spin-inline.ts'
 import { misbehave, MISDEEDS } from './spin-thread.ts'
@@ -28,9 +28,9 @@ interface Mutant {
 
 const load: Trial = (around) => killAtRandom({ ...around, round: 0, kills: 4, workers: 1 })
 const recovery =
-  (kills: number): Trial =>
-  async (around) =>
-    (await measureRecovery({ ...around, kills })).case.violations
+  (trials: number): Trial =>
+  (around) =>
+    recoverOften(around, trials)
 
 const MUTANTS: readonly Mutant[] = [
   {
@@ -101,7 +101,7 @@ const MUTANTS: readonly Mutant[] = [
     patches: [
       { file: 'sqlite/owners.js', find: 'if (!existsSync(file)) return false;', replace: 'return true;' },
     ],
-    trial: recovery(3),
+    trial: recovery(1),
     red: /ran again \d+ ms after the restart/,
     ci: false,
   },
@@ -114,14 +114,14 @@ const MUTANTS: readonly Mutant[] = [
         replace: '{ settlement: { kind: "release" }, suspect: false }',
       },
     ],
-    trial: recovery(4),
+    trial: recovery(2),
     red: /suspects ran beside each other/,
     ci: true,
   },
   {
     name: 'a crash is charged to all',
     patches: [{ file: 'decide.js', find: 'if (!aloneInOwner) return', replace: 'if (false) return' }],
-    trial: recovery(4),
+    trial: recovery(2),
     red: /charged for a crash of three/,
     ci: false,
   },
