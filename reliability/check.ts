@@ -41,9 +41,21 @@ export function checkHistory(arena: Arena, tasks: readonly Task[], options: Chec
   checkCancels(of('cancelling'), of('cancel'), byId, runs, found)
   checkCheckpoints(of('kept'), runs, found)
   checkFinalLines(arena, found)
-  for (const task of tasks.filter(isLedgerTask)) checkTask(task, runs.get(task.id) ?? [], options, found)
+  const errors = errorsIn(arena)
+  for (const task of tasks.filter(isLedgerTask))
+    checkTask(task, { runs: runs.get(task.id) ?? [], errors: errors.get(task.id) ?? [] }, options, found)
   for (const [id, ofTask] of runs) checkOverlap(id, ofTask, found)
   return [...found, ...checkFile(arena.database)]
+}
+
+/** What the workers' logs say of attempts that failed, by task. */
+function errorsIn(arena: Arena): Map<string, string[]> {
+  const errors = new Map<string, string[]>()
+  for (const { event, task_id: id, error_code: code, error } of arena.log()) {
+    if (event !== 'task_processed' || typeof code !== 'string') continue
+    errors.set(String(id), [...(errors.get(String(id)) ?? []), `${code}: ${String(error)}`])
+  }
+  return errors
 }
 
 /** Tasks of other plugins leave no lines. */
@@ -104,7 +116,17 @@ function checkAcknowledged(
 
 // ── P2, P3, P5: how each task ended ───────────────────────────────────────────────────────────────────────────────────
 
-function checkTask(task: Task, runs: readonly Run[], { maxCrashes }: CheckOptions, found: Violations): void {
+interface Seen {
+  readonly runs: readonly Run[]
+  readonly errors: readonly string[]
+}
+
+function checkTask(
+  task: Task,
+  { runs, errors }: Seen,
+  { maxCrashes }: CheckOptions,
+  found: Violations,
+): void {
   const wrong = (promise: string, what: string) =>
     found.push(`${promise} ${task.id} (${task.type}, ${task.status}): ${what}`)
   if (!isFinal(task.status)) wrong('P2', 'not in a final state')
@@ -124,7 +146,7 @@ function checkTask(task: Task, runs: readonly Run[], { maxCrashes }: CheckOption
     wrong('P3', `started more often than the ${deliveries} deliveries that were counted`)
   if ((task.status === 'succeeded' || attempts > 0) && runs.length === 0) wrong('P3', 'never started')
   checkResult(task, runs, wrong)
-  checkFailure(task, maxCrashes, wrong)
+  checkFailure(task, { maxCrashes, errors }, wrong)
 }
 
 /** Of a cancelled task: whether its last delivery ended so (its error says which). */
@@ -143,7 +165,11 @@ function checkResult(task: Task, runs: readonly Run[], wrong: (promise: string, 
     wrong('P5', 'the stored result is not what the handler returned')
 }
 
-function checkFailure(task: Task, maxCrashes: number, wrong: (promise: string, what: string) => void): void {
+function checkFailure(
+  task: Task,
+  { maxCrashes, errors }: { readonly maxCrashes: number; readonly errors: readonly string[] },
+  wrong: (promise: string, what: string) => void,
+): void {
   const { failures, permanent } = JSON.parse(task.payload) as Work
   const reason = task.failureReason
   const expected =
@@ -156,7 +182,7 @@ function checkFailure(task: Task, maxCrashes: number, wrong: (promise: string, w
   if (task.status === 'failed' && !expected)
     wrong('P3', `failed with ${reason}: ${JSON.stringify(task.error)}`)
   if (task.status === 'succeeded' && task.attempts !== failures)
-    wrong('P3', `charged ${task.attempts} attempts for ${failures} failures`)
+    wrong('P3', `charged ${task.attempts} attempts for ${failures} failures: ${errors.join('; ')}`)
 }
 
 // ── P4, P7 ────────────────────────────────────────────────────────────────────────────────────────────────────────────

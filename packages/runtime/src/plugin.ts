@@ -164,12 +164,15 @@ export interface RunContext<P, D, S> {
   readonly progress: (done: number, total?: number | null, note?: string) => void
   readonly log: PluginLog
   readonly metrics: PluginMetrics
-  /** A small JSON value that survives a crash and comes back with the next delivery. `set` resolves when it is stored. */
+  /**
+   * A small JSON value that survives a crash and comes back with the next delivery. `set` resolves when it is stored; while the store is away it
+   * waits, until the work should stop.
+   */
   readonly checkpoint: {
     readonly get: <T = unknown>() => T | null
     readonly set: (value: unknown) => Promise<void>
   }
-  /** Submits a child task. */
+  /** Submits a child task; while the store is away it waits, as `checkpoint.set` does. */
   readonly submit: (
     type: string,
     payload: unknown,

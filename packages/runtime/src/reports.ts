@@ -5,6 +5,7 @@ import { cleanText, pluginLog } from './logger.js'
 import type { PluginLog } from './plugin.js'
 import type { QueueDriver, Report } from './queue.js'
 import type { LogLine, Progress } from './task.js'
+import { untilStored } from './until-stored.js'
 
 /** Progress and log lines are written at most this often; what comes in between is folded. */
 const WRITE_EVERY_MS = 500
@@ -24,14 +25,19 @@ interface ReportsAround {
   /** The code of the delivery just acted. */
   readonly onAct: () => void
   readonly onLost: () => void
+  /** Before the store is asked again: false where the delivery was stopped meanwhile. */
+  readonly pause: (ms: number) => Promise<boolean>
 }
 
-/** What a handler says while it works, on its way to the queue under the delivery's fence. */
+/**
+ * What a handler says while it works, on its way to the queue under the delivery's fence. A store that is away for a moment is no fault of the
+ * handler: its checkpoints and children, which may be sent twice, wait until it is back or the delivery is stopped.
+ */
 export function createReports(
   delivery: { readonly fence: string; readonly taskId: string; readonly type: string },
   around: ReportsAround,
 ): DeliveryReports {
-  const { queue, onAct, onLost } = around
+  const { queue, onAct, onLost, pause } = around
   let progress: Progress | null = null
   let lines: LogLine[] = []
   let timer: NodeJS.Timeout | null = null
@@ -79,7 +85,8 @@ export function createReports(
     },
     async checkpoint(checkpoint) {
       onAct()
-      const answer = await queue.record(delivery.fence, { ...take(), checkpoint })
+      const report = { ...take(), checkpoint }
+      const { answer } = await untilStored(() => queue.record(delivery.fence, report), pause)
       if (answer === 'recorded') return
       onLost()
       throw new WorkerError(
@@ -87,9 +94,10 @@ export function createReports(
         'the task was handed to another worker: the checkpoint was not stored',
       )
     },
-    submit: (type, payload, options) => {
+    async submit(type, payload, options) {
       onAct()
-      return around.submit(type, payload, options)
+      const { answer } = await untilStored(() => around.submit(type, payload, options), pause)
+      return answer
     },
   }
 }

@@ -9,12 +9,12 @@
  * `perform` answers what happened and never throws; settling stands outside of it, so that a fault of the queue is never booked on the
  * handler; metrics, logs and waiters come after the settle, so that nobody hears of what may not have been stored.
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { crashPoint } from './crash-point.js'
 import type { Clock } from './clock.js'
 import { createDeadline, type Deadline } from './deadline.js'
 import { decideSettlement } from './decide.js'
-import { isWorkerError } from './errors.js'
 import type { Outcome, Work, WorkReports } from './host/host.js'
 import type { Keeper } from './keeper/keeper.js'
 import type { Metrics, ProcessedStatus } from './metrics.js'
@@ -22,6 +22,7 @@ import type { QueueDriver } from './queue.js'
 import type { KnownType } from './registry.js'
 import { createReports, type DeliveryReports } from './reports.js'
 import type { Delivery, Settlement } from './task.js'
+import { untilStored } from './until-stored.js'
 
 export interface DeliverySurroundings {
   readonly queue: QueueDriver
@@ -114,6 +115,8 @@ async function perform(
       submit: (...child) => around.submitChild(delivery.task.id, ...child),
       onAct: () => board.touch(slot, around.clock.monotonic()),
       onLost: () => deadline.abort('lease_lost'),
+      // the lease is held meanwhile: what stops the delivery ends the wait
+      pause: (ms) => sleep(ms, true, { signal: deadline.signal() }).catch(() => false),
     },
   )
   try {
@@ -171,9 +174,6 @@ function decide(
 
 // ── settle ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-const FIRST_PAUSE_MS = 50
-const LONGEST_PAUSE_MS = 2000
-
 type Settled = 'settled' | 'stale' | 'not_settled'
 
 /**
@@ -186,22 +186,14 @@ async function settle(
   around: DeliverySurroundings,
 ): Promise<Settled> {
   const giveUpAt = around.clock.monotonic() + around.leaseMs
-  let unknown = false
-  for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
-    try {
-      const answer = await around.queue.settle(delivery.fence, settlement)
-      return unknown ? 'settled' : answer
-    } catch (error) {
-      unknown ||= isWorkerError(error) && error.code === 'outcome_unknown'
-      const hopeless =
-        !isWorkerError(error) || (error.code !== 'store_unavailable' && error.code !== 'outcome_unknown')
-      if (hopeless || around.clock.monotonic() + pauseMs >= giveUpAt) {
-        const fields = { task_id: delivery.task.id, task_type: delivery.task.type, error: String(error) }
-        around.logger.error(fields, 'settle_failed')
-        return 'not_settled'
-      }
-    }
-    await new Promise((resolve) => setTimeout(resolve, pauseMs))
+  const pause = async (ms: number) => around.clock.monotonic() + ms < giveUpAt && sleep(ms, true)
+  try {
+    const { answer, unsure } = await untilStored(() => around.queue.settle(delivery.fence, settlement), pause)
+    return unsure ? 'settled' : answer
+  } catch (error) {
+    const fields = { task_id: delivery.task.id, task_type: delivery.task.type, error: String(error) }
+    around.logger.error(fields, 'settle_failed')
+    return 'not_settled'
   }
 }
 

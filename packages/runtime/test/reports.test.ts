@@ -1,26 +1,41 @@
 import { expect, it } from 'vitest'
+import { WorkerError, type ErrorCode } from '../src/errors.js'
 import { createLogger } from '../src/logger.js'
 import type { Report } from '../src/queue.js'
 import { createReports } from '../src/reports.js'
 
-function reporting() {
+/** `failures`: what the store answers first. `pauses`: how often it is worth waiting. */
+function reporting({ failures = [], pauses = 0 }: { failures?: readonly ErrorCode[]; pauses?: number } = {}) {
   const written: Report[] = []
+  const submitted: string[] = []
+  const waited: number[] = []
+  const left = [...failures]
+  const fail = () => {
+    const code = left.shift()
+    if (code !== undefined) throw new WorkerError(code, 'not now')
+  }
   const reports = createReports(
     { fence: '1:1', taskId: 'one', type: 'alpha' },
     {
       queue: {
         record: async (_fence: string, report: Report) => {
+          fail()
           written.push(report)
           return 'recorded' as const
         },
       },
       logger: createLogger({ destination: { write: () => {} } }),
-      submit: async () => ({ id: '', duplicate: false }),
+      submit: async (type) => {
+        fail()
+        submitted.push(type)
+        return { id: 'child', duplicate: false }
+      },
       onAct: () => {},
       onLost: () => {},
+      pause: async (ms) => waited.push(ms) <= pauses,
     },
   )
-  return { reports, written }
+  return { reports, written, submitted, waited }
 }
 
 it('of many log lines the last are written, and no more are held than two hundred', () => {
@@ -51,3 +66,35 @@ it('what was not written yet travels with a checkpoint, and is not written again
   reports.flush()
   expect(written).toEqual([{ progress: { done: 1, total: 2, note: null }, checkpoint: '{"at":1}' }])
 })
+
+const AWAY = ['store_unavailable', 'outcome_unknown', 'store_unavailable'] as const
+
+it('a checkpoint waits for a store that is away for a moment, longer each time', async () => {
+  const { reports, written, waited } = reporting({ failures: AWAY, pauses: 3 })
+  reports.progress({ done: 1, total: 2, note: null })
+  await reports.checkpoint('{"at":1}')
+  expect(written).toEqual([{ progress: { done: 1, total: 2, note: null }, checkpoint: '{"at":1}' }])
+  expect(waited).toEqual([50, 100, 200])
+})
+
+it('so does a child, which is submitted once', async () => {
+  const { reports, submitted, waited } = reporting({ failures: AWAY, pauses: 3 })
+  expect(await reports.submit('alpha', '{}', { key: 'a' })).toEqual({ id: 'child', duplicate: false })
+  expect(submitted).toEqual(['alpha'])
+  expect(waited).toEqual([50, 100, 200])
+})
+
+it('once the delivery is stopped nobody waits any longer', async () => {
+  const { reports, waited } = reporting({ failures: AWAY, pauses: 1 })
+  await expect(reports.checkpoint('1')).rejects.toMatchObject({ code: 'outcome_unknown' })
+  expect(waited).toHaveLength(2)
+})
+
+it.each(['storage_full', 'queue_full', 'store_failed'] as const)(
+  'tells the handler of %s at once',
+  async (code) => {
+    const { reports, waited } = reporting({ failures: [code], pauses: 6 })
+    await expect(reports.submit('alpha', '{}', { key: 'a' })).rejects.toMatchObject({ code })
+    expect(waited).toEqual([])
+  },
+)
