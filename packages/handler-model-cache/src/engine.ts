@@ -138,7 +138,7 @@ export interface ModelEngine {
   /**
    * Finds the model and says what it will take, **without loading it**; with `digest` it is checked here. Rejects with the distinct permanent errors
    * MODEL_NOT_FOUND, MODEL_TRUNCATED (shorter than its own header or manifest says), MODEL_CORRUPT (format or checksum), DIGEST_MISMATCH,
-   * MODEL_UNSUPPORTED, and the retryable ENDPOINT_UNREACHABLE and ENDPOINT_FAILED. The cache evicts nothing before this resolved. Reading
+   * MODEL_UNSUPPORTED, and the retryable ENDPOINT_UNREACHABLE, ENDPOINT_TIMEOUT and ENDPOINT_FAILED. The cache evicts nothing before this resolved. Reading
    * (hashing 400 MB) does not hold up the caller's event loop.
    */
   estimate(model: ModelRef, signal: AbortSignal): Promise<ModelEstimate>
@@ -148,7 +148,7 @@ export interface ModelEngine {
    * a rejection nothing of it is left in memory. The caller's event loop goes on meanwhile: big reads and computing happen elsewhere.
    */
   load(model: ModelRef, options: LoadOptions): Promise<LoadedModel>
-  /** Absent where nobody but the cache loads there. ENDPOINT_UNREACHABLE and ENDPOINT_FAILED as above. */
+  /** Absent where nobody but the cache loads there. Rejects with an ENDPOINT_ error as above. */
   observe?(signal: AbortSignal): Promise<readonly ObservedModel[]>
   /** Ends what it started (threads, sockets); what is loaded here and not on a shared endpoint is freed. May be called twice. */
   close(): Promise<void>

@@ -36,6 +36,11 @@ const MODEL_ERRORS = {
     remedy: 'Check that the server runs and can be reached from here.',
   },
   ENDPOINT_FAILED: { retryable: true, remedy: "Read the server's own log." },
+  ENDPOINT_TIMEOUT: {
+    retryable: true,
+    remedy:
+      "Read the server's own log; if it is only slow, raise the engine's requestTimeout, or its loadTimeout for a load.",
+  },
   ENDPOINT_REFUSED: { retryable: false, remedy: 'Check the address and the options of the engine.' },
   // loading
   OUT_OF_MEMORY: { retryable: true, remedy: 'Free memory, lower the budget or choose a smaller model.' },

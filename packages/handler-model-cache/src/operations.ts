@@ -91,7 +91,9 @@ async function bring(
   { signal, progress }: TaskContext,
   { cache }: OperationsAround,
 ): Promise<Brought> {
-  const report = (done: number, total: number | null) => progress(done, total, 'bytes read')
+  // an engine that does not say how much there is does not count bytes either
+  const report = (done: number, total: number | null) =>
+    progress(done, total, total === null ? 'loading' : 'bytes read')
   const options = { signal, progress: report }
   const warmup = payload.operation === 'warmup' ? wish.warmup : null
   if (warmup === null) return { wish, arrival: await cache.preload(wish, options), warmth: null }

@@ -86,3 +86,19 @@ test('two models of 60 % each take turns, and the budget is never exceeded', asy
   expect(own?.peak).toBeGreaterThan(0)
   expect(own?.peak).toBeLessThanOrEqual(own?.limit ?? 0)
 })
+
+test('progress counts bytes where the engine knows how many there are, and else none', async () => {
+  const { root, worker } = await startWorker(160)
+  writeGguf(join(root, 'good.gguf'), 6)
+  const progressOf = async (payload: { readonly engine: string; readonly model_id: string }) => {
+    const task = await worker.submit('model_cache', payload)
+    await task.result()
+    return (await worker.get(task.id))?.progress
+  }
+  expect(await progressOf({ engine: 'file', model_id: 'good.gguf' })).toMatchObject({ note: 'bytes read' })
+  expect(await progressOf({ engine: 'embedder', model_id: 'builtin' })).toEqual({
+    done: 0,
+    total: null,
+    note: 'loading',
+  })
+})

@@ -71,13 +71,30 @@ test('a request while the other replica loads the model waits for that load, lon
   // the list of what runs is held back while the server loads: another question's time limit is the clock
   const ask = createHttpCall(server.url, undefined)
   await expect(ask('/api/ps', undefined, { signal: never, timeoutMs: 1200 })).rejects.toMatchObject({
-    code: 'ENDPOINT_FAILED',
+    code: 'ENDPOINT_TIMEOUT',
   })
   server.release()
   expect(await first.result()).toMatchObject({ outcome: 'loaded' })
   expect(await second.result()).toMatchObject({ outcome: 'hit' })
   expect(server.loads).toEqual(['gemma:2b'])
   expect(await two.worker.get(second.id)).toMatchObject({ attempts: 0 })
+})
+
+test('a load that one replica gives up does not cost the other, which waits for it, its model', async () => {
+  const { server, one, two } = await startTwo({ warmupRuns: 0 })
+  server.faults.push(HELD)
+  const first = await one.submit({ model_id: 'gemma:2b' })
+  await server.held(1)
+  const asked = () => server.received.filter(({ path }) => path === '/api/ps').length
+  const before = asked()
+  const second = await two.submit({ model_id: 'gemma:2b' })
+  await expect.poll(asked).toBeGreaterThan(before)
+  await one.worker.cancel(first.id)
+  await expect(first.result()).rejects.toMatchObject({ code: 'cancelled' })
+  server.release()
+  expect(await second.result()).toMatchObject({ replicas: [{ replica: 'two', state: 'ready' }] })
+  expect(await two.worker.get(second.id)).toMatchObject({ attempts: 0 })
+  expect([...server.loaded]).toEqual(['gemma:2b'])
 })
 
 test('what one replica unloads the other notices, and loads it again when it is asked for', async () => {

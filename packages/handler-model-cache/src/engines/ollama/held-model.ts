@@ -1,7 +1,6 @@
 import type { LoadedModel } from '../../engine.js'
 import { isModelError, ModelError } from '../../errors.js'
 import { createGoneSignal } from '../gone-signal.js'
-import { isTimeout } from './http-call.js'
 import type { KnownEnd } from './known-end.js'
 import { isRefusal, type PresenceWatch } from './presence-watch.js'
 import type { OllamaServer, RunningModel } from './server.js'
@@ -50,7 +49,7 @@ export function holdModel({ server, watch, model, url, unloadTimeoutMs, end }: H
     try {
       return (await findRunning(server, model, signal)) !== null
     } catch (error) {
-      if (isTimeout(error)) return true
+      if (isModelError(error) && error.code === 'ENDPOINT_TIMEOUT') return true
       throw error
     }
   }

@@ -1,7 +1,7 @@
 import { type IncomingMessage, request as httpRequest } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { text } from 'node:stream/consumers'
-import { isModelError, ModelError } from '../../errors.js'
+import { ModelError } from '../../errors.js'
 import { timeoutSignal } from '../../timers.js'
 
 export interface HttpAnswer {
@@ -21,13 +21,11 @@ export interface HttpCallOptions {
 }
 
 /**
- * Answers whatever the status is. Rejects with ENDPOINT_UNREACHABLE (the system's code is the cause's), ENDPOINT_FAILED after the timeout, or the
- * signal's reason.
+ * Answers whatever the status is. Rejects with ENDPOINT_UNREACHABLE (the system's code is the cause's), ENDPOINT_TIMEOUT, or the signal's reason.
  */
 export type HttpCall = (path: string, body: unknown, options: HttpCallOptions) => Promise<HttpAnswer>
 
 const excerptCharacters = 300
-const TIMED_OUT = new WeakSet<ModelError>()
 
 /** Not `fetch`: it gives up after 300 s without an answer, and a load may take longer. */
 export function createHttpCall(base: string, apiKey: string | undefined): HttpCall {
@@ -68,9 +66,7 @@ export function createHttpCall(base: string, apiKey: string | undefined): HttpCa
       signal.throwIfAborted()
       if (timeout.aborted) {
         const problem = `expected an answer from ${base}${path} within ${timeoutMs} ms, got none`
-        const error = new ModelError('ENDPOINT_FAILED', problem, { cause })
-        TIMED_OUT.add(error)
-        throw error
+        throw new ModelError('ENDPOINT_TIMEOUT', problem, { cause })
       }
       const problem = `expected an answer from ${base}${path}, got ${codeOf(cause) ?? 'a broken connection'}`
       throw new ModelError('ENDPOINT_UNREACHABLE', problem, { cause })
@@ -82,11 +78,6 @@ export function createHttpCall(base: string, apiKey: string | undefined): HttpCa
 export function timeOf(date: string | undefined): number | null {
   const ms = Date.parse(date ?? '')
   return Number.isNaN(ms) ? null : ms
-}
-
-/** No answer came in time. */
-export function isTimeout(error: unknown): boolean {
-  return isModelError(error) && error.code === 'ENDPOINT_FAILED' && TIMED_OUT.has(error)
 }
 
 export function codeOf(error: unknown): string | null {
