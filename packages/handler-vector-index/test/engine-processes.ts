@@ -1,13 +1,10 @@
 // oxlint-disable vitest/valid-title -- titles are made from the engine's name
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { setImmediate } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import type { StoreInput, VectorStore } from '@mcp-worker/handler-vector-index'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, test } from 'vitest'
+import { type Saved, startIndexer } from './indexer-process.js'
 import { tempFolder } from './temp-folder.js'
 
 export interface RemotePlace {
@@ -17,57 +14,24 @@ export interface RemotePlace {
   readonly store: VectorStore
 }
 
-interface Line {
-  readonly progress?: number
-  readonly checkpoint?: { readonly next: number }
-  readonly result?: Readonly<Record<string, unknown>>
-}
-
-interface Indexer {
-  readonly child: ChildProcess
-  readonly lines: readonly Line[]
-  /** Resolves when it is gone. */
-  readonly exit: Promise<{ readonly code: number | null; readonly errors: string }>
-}
-
-const FIXTURE = fileURLToPath(new URL('./indexer.fixture.ts', import.meta.url))
-
-function startIndexer(work: {
-  store: StoreInput
-  root: string
-  payload: unknown
-  checkpoint?: unknown
-  task?: string
-}): Indexer {
-  const input = JSON.stringify({ checkpoint: null, ...work })
-  const child = spawn(process.execPath, [FIXTURE, input], { stdio: ['ignore', 'pipe', 'pipe'] })
-  onTestFinished(() => void child.kill('SIGKILL'))
-  let errors = ''
-  child.stderr.on('data', (data) => (errors += String(data)))
-  const lines: Line[] = []
-  createInterface({ input: child.stdout }).on('line', (line) => lines.push(JSON.parse(line) as Line))
-  const exit = once(child, 'close').then(() => ({ code: child.exitCode, errors }))
-  return { child, lines, exit }
-}
-
 /** What holds with processes that share the place, write over each other and are killed. `open` makes an empty place. */
 export function testProcesses(engine: string, open: () => Promise<RemotePlace>): void {
   test(`${engine}: three processes upsert overlapping ids: each id once, whole, and nobody sees an error`, async () => {
     const { options, store } = await open()
-    const root = await tempFolder()
+    const folder = await tempFolder()
     const writers = [0, 1, 2].map((writer) =>
       startIndexer({
         store: options,
-        root,
+        folder,
         payload: { documents: overlapping(writer), batch_size: 10 },
         // of one task there is one live delivery: runs of one id would go on where the other's mark stands
         task: `task ${writer}`,
       }),
     )
     let inserted = 0
-    for (const { exit, lines } of writers) {
+    for (const { exit, heard } of writers) {
       expect(await exit).toEqual({ code: 0, errors: '' })
-      const result = lines.at(-1)?.result
+      const result = heard.at(-1)?.result
       expect(result).toMatchObject({ failed_count: 0 })
       inserted += Number(result?.['inserted'])
     }
@@ -80,18 +44,18 @@ export function testProcesses(engine: string, open: () => Promise<RemotePlace>):
 
   test(`${engine}: kill -9 in the middle: what was acknowledged is there, no document is torn, and the retry ends exact`, async () => {
     const { options, store } = await open()
-    const root = await tempFolder()
+    const folder = await tempFolder()
     const lines = Array.from({ length: 100 }, (_, i) =>
       JSON.stringify({ id: `d${i}`, text: LONG.join('\n\n') + i }),
     )
-    await writeFile(join(root, 'docs.jsonl'), lines.join('\n'))
+    await writeFile(join(folder, 'docs.jsonl'), lines.join('\n'))
     const payload = { documents_ref: 'docs.jsonl', batch_size: 10, chunk: { size: 100, overlap: 0 } }
-    let checkpoint: Line['checkpoint']
+    let checkpoint: Saved | null = null
     for (let round = 0; round < 3; round++) {
-      const killed = startIndexer({ store: options, root, payload, checkpoint: checkpoint ?? null })
+      const killed = startIndexer({ store: options, folder, payload, checkpoint })
       const from = checkpoint?.next ?? 0
       while (
-        !killed.lines.some((line) => (line.checkpoint?.next ?? 0) > from) &&
+        !killed.heard.some((line) => (line.checkpoint?.next ?? 0) > from) &&
         killed.child.exitCode === null
       ) {
         await setImmediate()
@@ -99,28 +63,28 @@ export function testProcesses(engine: string, open: () => Promise<RemotePlace>):
       killed.child.kill('SIGKILL')
       await killed.exit
       expect(killed.child.signalCode).toBe('SIGKILL')
-      checkpoint = killed.lines.findLast((line) => line.checkpoint !== undefined)?.checkpoint ?? checkpoint
+      checkpoint = killed.heard.findLast((line) => line.checkpoint !== undefined)?.checkpoint ?? checkpoint
       const acknowledged = Array.from({ length: checkpoint?.next ?? 0 }, (_, i) => `d${i}`)
       const there = await store.lookup('documents', acknowledged)
       expect(acknowledged.filter((id) => !there.has(id))).toEqual([])
       expect(await chunkCounts(store)).toEqual(new Set([5]))
     }
-    const last = startIndexer({ store: options, root, payload, checkpoint: checkpoint ?? null })
+    const last = startIndexer({ store: options, folder, payload, checkpoint })
     expect(await last.exit).toEqual({ code: 0, errors: '' })
-    expect(last.lines.at(-1)?.result).toMatchObject({ failed_count: 0, updated: 0 })
+    expect(last.heard.at(-1)?.result).toMatchObject({ failed_count: 0, updated: 0 })
     expect(await store.describe('documents')).toMatchObject({ count: 100, chunks: 500 })
   }, 60_000)
 
   test(`${engine}: while a document goes from 5 chunks to 2 and back, no reader sees both versions or neither`, async () => {
     const { options, store } = await open()
-    const root = await tempFolder()
+    const folder = await tempFolder()
     const documents = Array.from({ length: 40 }, (_, i) => ({
       id: 'a',
       text: (i % 2 === 0 ? LONG : SHORT).join('\n\n'),
     }))
-    await writeFile(join(root, 'docs.json'), JSON.stringify(documents))
+    await writeFile(join(folder, 'docs.json'), JSON.stringify(documents))
     const payload = { documents_ref: 'docs.json', chunk: { size: 100, overlap: 0 } }
-    const writer = startIndexer({ store: options, root, payload })
+    const writer = startIndexer({ store: options, folder, payload })
     while (writer.child.exitCode === null && (await store.lookup('documents', ['a'])).size === 0)
       await setImmediate()
     const seen = new Set<string>()

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { DatabaseSync } from 'node:sqlite'
 import { fileURLToPath } from 'node:url'
+import type { StoreInput } from '@mcp-worker/handler-vector-index'
 import { onTestFinished } from 'vitest'
 
 export interface Saved {
@@ -17,49 +18,49 @@ export interface Line {
 }
 
 export interface Indexer {
-  readonly process: ChildProcess
+  readonly child: ChildProcess
+  /** What it has said so far. */
+  readonly heard: readonly Line[]
   /** All that it said. Resolves when it is gone. */
   readonly lines: Promise<readonly Line[]>
   readonly exit: Promise<{ readonly code: number | null; readonly errors: string }>
 }
 
+interface IndexerWork {
+  /** Of the documents' files. */
+  readonly folder: string
+  readonly payload: unknown
+  /** Default: SQLite, `vectors.db` in the folder. */
+  readonly store?: StoreInput
+  readonly task?: string
+  readonly checkpoint?: Saved | null
+  readonly flags?: readonly string[]
+}
+
 const FIXTURE = fileURLToPath(new URL('./indexer.fixture.ts', import.meta.url))
 
-/** A process that runs `payload` on `vectors.db` in the folder, killed with the test. */
+/** A process that runs `payload`, killed with the test. */
 export function startIndexer(
-  work: {
-    folder: string
-    payload: unknown
-    task?: string
-    checkpoint?: Saved | null
-    flags?: readonly string[]
-  },
+  { folder, payload, store, task, checkpoint = null, flags = [] }: IndexerWork,
   onLine: (line: Line, child: ChildProcess) => void = () => {},
 ): Indexer {
-  const path = join(work.folder, 'vectors.db')
-  const input = JSON.stringify({
-    path,
-    root: work.folder,
-    payload: work.payload,
-    task: work.task,
-    checkpoint: work.checkpoint ?? null,
-  })
-  const child = spawn(process.execPath, [...(work.flags ?? []), FIXTURE, input], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
+  const place = store ?? { engine: 'sqlite', path: join(folder, 'vectors.db') }
+  const input = JSON.stringify({ store: place, root: folder, payload, task, checkpoint })
+  const child = spawn(process.execPath, [...flags, FIXTURE, input], { stdio: ['ignore', 'pipe', 'pipe'] })
   onTestFinished(() => void child.kill('SIGKILL'))
   let errors = ''
   child.stderr.on('data', (data) => (errors += String(data)))
-  const lines: Line[] = []
+  const heard: Line[] = []
   createInterface({ input: child.stdout }).on('line', (text) => {
     const line = JSON.parse(text) as Line
-    lines.push(line)
+    heard.push(line)
     onLine(line, child)
   })
   const closed = once(child, 'close')
   return {
-    process: child,
-    lines: closed.then(() => lines),
+    child,
+    heard,
+    lines: closed.then(() => heard),
     exit: closed.then(() => ({ code: child.exitCode, errors })),
   }
 }

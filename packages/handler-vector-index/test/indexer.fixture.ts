@@ -1,23 +1,20 @@
 /**
  * A worker process of the built package: runs one `vector_index` payload with the real plugin, and says on standard output how far it is,
  * one JSON line each: `{ progress }`, `{ checkpoint }` (before it is acknowledged, so that a line means: this batch is committed), `{ result, maxRssBytes }`.
- * Argument: JSON of `{ path or store, root, payload, checkpoint }`.
+ * Argument: JSON of `{ store, root, payload, checkpoint, task }`.
  */
 import { writeSync } from 'node:fs'
 import vectorIndex, { type StoreInput } from '@mcp-worker/handler-vector-index'
 import type { PluginLog, PluginMetrics, RunContext, SetupContext } from '@mcp-worker/runtime'
 
 const {
-  path,
   store,
   root,
   payload,
   checkpoint,
   task = 't',
 } = JSON.parse(process.argv[2] ?? '') as {
-  readonly path?: string
-  /** Default: SQLite at `path`. */
-  readonly store?: StoreInput
+  readonly store: StoreInput
   readonly root: string
   readonly payload: unknown
   readonly checkpoint: unknown
@@ -33,10 +30,7 @@ const metrics: PluginMetrics = {
   histogram: () => ({ observe: ignore }),
 }
 
-const plugin = vectorIndex({
-  store: store ?? { engine: 'sqlite', ...(path !== undefined && { path }) },
-  documentsRoot: root,
-})
+const plugin = vectorIndex({ store, documentsRoot: root })
 const options = plugin.optionsSchema.parse(plugin.givenOptions)
 const { signal } = new AbortController()
 const setup: SetupContext<unknown, unknown> = { options, services: {}, log, metrics, dataDir: root, signal }

@@ -27,7 +27,7 @@ test(
         if (saved?.next === from + BATCH) setTimeout(() => child.kill('SIGKILL'), delayMs)
       })
       const said: readonly Line[] = await killed.lines
-      expect(killed.process.signalCode).toBe('SIGKILL')
+      expect(killed.child.signalCode).toBe('SIGKILL')
       expect(said[0]).toEqual({ progress: from })
       checkpoint = said.findLast((line) => line.checkpoint !== undefined)?.checkpoint ?? checkpoint
       const rows = openForReading(folder).prepare(COUNT_BY_DOCUMENT).all()
@@ -75,7 +75,7 @@ test(
         if ((saved?.next ?? 0) >= from + 200) setTimeout(() => child.kill('SIGKILL'), delayMs)
       })
       const said: readonly Line[] = await killed.lines
-      expect(killed.process.signalCode).toBe('SIGKILL')
+      expect(killed.child.signalCode).toBe('SIGKILL')
       checkpoint = said.findLast((line) => line.checkpoint !== undefined)?.checkpoint ?? checkpoint
       expect(await store.describe('documents')).toMatchObject({ generation: 1, count: 2000, chunks: 2000 })
       const copies = openForReading(folder)

@@ -99,7 +99,7 @@ test('while a document goes from 5 chunks to 2 and back, no reader sees both ver
   expect([...seen.keys()].toSorted()).toEqual([JSON.stringify(long), JSON.stringify(short)].toSorted())
 })
 
-function isRunning({ process: { exitCode, signalCode } }: Indexer): boolean {
+function isRunning({ child: { exitCode, signalCode } }: Indexer): boolean {
   return exitCode === null && signalCode === null
 }
 
