@@ -13,8 +13,8 @@ export const MAX_DOCUMENT_BYTES = 4 * 1024 * 1024
 const READ_BYTES = 512 * 1024
 
 export interface DocumentsFile {
-  /** From the beginning, as many at once as a piece of the file completes. */
-  elements(): AsyncGenerator<readonly JsonElement[]>
+  /** From the beginning, piece by piece of the file: each is to be read to its end before the next. */
+  elements(): AsyncGenerator<Iterable<JsonElement>>
 }
 
 /** Looks at the first line at most. `ref` names the file in the message. Rejects with `DOCUMENTS_REF_FORMAT`. */

@@ -15,7 +15,10 @@ export interface DocumentSource {
   readonly total: number | null
   /** Changes when a file does, so that a checkpoint of its earlier content is not used. Inline documents are part of the payload. */
   readonly identity: string
-  /** The entries from position `from` on, as many at once as a piece of a file has. Memory does not depend on the size of the source. */
+  /**
+   * The entries from position `from` on, piece by piece of a file: each is to be read to its end before the next. Memory does not depend on the size
+   * of the source.
+   */
   entries(from: number): AsyncIterable<Iterable<Entry>>
   /** false: somebody changed the file since it was opened. */
   isUnchanged(): Promise<boolean>
@@ -72,21 +75,18 @@ async function fileDocuments(
     total: null,
     identity,
     async *entries(from) {
-      let position = 0
-      for await (const elements of file.elements()) {
-        const start = position
-        position += elements.length
-        if (position > from) yield parseElements(elements, { start, from, operation })
-      }
+      const counter = { position: 0 }
+      for await (const elements of file.elements())
+        yield parseElements(elements, { counter, from, operation })
     },
     isUnchanged: async () => (await identify()) === identity,
     close: () => handle.close(),
   }
 }
 
-interface Piece {
-  /** The position of its first element. */
-  readonly start: number
+interface Reading {
+  /** Goes on over all pieces. */
+  readonly counter: { position: number }
   /** Elements before this position are passed over. */
   readonly from: number
   readonly operation: WritePayload['operation']
@@ -94,11 +94,11 @@ interface Piece {
 
 /** One by one, as they are asked for: a piece may hold thousands. */
 function* parseElements(
-  elements: readonly JsonElement[],
-  { start, from, operation }: Piece,
+  elements: Iterable<JsonElement>,
+  { counter, from, operation }: Reading,
 ): Generator<Entry> {
-  for (const [i, element] of elements.slice(Math.max(0, from - start)).entries()) {
-    const position = Math.max(start, from) + i
-    yield { position, line: element.line, ...parseDocument(element, operation) }
+  for (const element of elements) {
+    const position = counter.position++
+    if (position >= from) yield { position, line: element.line, ...parseDocument(element, operation) }
   }
 }
