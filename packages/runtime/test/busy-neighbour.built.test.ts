@@ -82,3 +82,31 @@ test.each(steps)(
     })
   },
 )
+
+test('a handler that is told to stop does not wait for the store any longer', async () => {
+  const events = new EventTarget()
+  const [locked, asked] = [once(events, 'locked'), once(events, 'asked')]
+  const refused = once(events, 'refused')
+  const { worker, neighbour } = await startWorker(async ({ checkpoint }) => {
+    await locked
+    const stored = checkpoint.set({ page: 1 })
+    events.dispatchEvent(new Event('asked'))
+    stored.catch((detail: unknown) => events.dispatchEvent(new CustomEvent('refused', { detail })))
+    await stored
+  })
+  const { id } = await worker.submit('steps', {})
+  await expect.poll(async () => (await worker.get(id))?.status).toBe('running')
+  neighbour.exec('BEGIN IMMEDIATE')
+  events.dispatchEvent(new Event('locked'))
+  await asked
+  const stopping = worker.stop({ timeoutMs: 2000 })
+  // and not queue_closed: it was told while the store was still away
+  expect(await refused).toMatchObject([{ detail: { code: 'store_unavailable' } }])
+  neighbour.exec('COMMIT')
+  expect(await stopping).not.toBe('forced')
+  expect(rowOf(neighbour, id)).toMatchObject({ status: 'queued', attempts: 0, releases: 1 })
+})
+
+function rowOf(db: DatabaseSync, id: string) {
+  return db.prepare('SELECT status, attempts, releases FROM tasks WHERE id = ?').get(id)
+}
