@@ -81,7 +81,11 @@ const MUTANTS: readonly Mutant[] = [
   {
     name: 'leases are not renewed',
     patches: [
-      { file: 'keeper/thread.js', find: 'if (fences.length > 0) for', replace: 'if (fences.length < 0) for' },
+      {
+        file: 'keeper/thread.js',
+        find: 'fences.length === 0 || await areRenewed(fences)',
+        replace: 'fences.length >= 0',
+      },
     ],
     trial: ({ lab }) => runLongOnce(lab),
     red: /^P4 /,

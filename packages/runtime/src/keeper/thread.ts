@@ -83,10 +83,20 @@ async function tick(): Promise<void> {
   if (look.blocking) await endProcess(look.blocking.fence)
   endingSince = null
   if (now - renewedAt < data.renewMs) return
-  renewedAt = now
   const blocked = now - watch.movedAt >= data.graceMs
   const fences = fencesToRenew(board.entries(), { blocked, now, graceMs: data.graceMs })
-  if (fences.length > 0) for (const resident of residents) await resident.renew(fences)
+  if (fences.length === 0 || (await areRenewed(fences))) renewedAt = now
+}
+
+/** false: the store was away. The next tick tries again, for the leases do not wait. */
+async function areRenewed(fences: readonly string[]): Promise<boolean> {
+  try {
+    for (const resident of residents) await resident.renew(fences)
+    return true
+  } catch (error) {
+    log('warn', 'renew_failed', { error: String(error) })
+    return false
+  }
 }
 
 /**
