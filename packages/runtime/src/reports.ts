@@ -39,6 +39,8 @@ export function createReports(
 ): DeliveryReports {
   const { queue, onAct, onLost, pause } = around
   let progress: Progress | null = null
+  let lastProgress: Progress | null = null
+  let lastCheckpoint: string | null = null
   let lines: LogLine[] = []
   let timer: NodeJS.Timeout | null = null
 
@@ -80,13 +82,20 @@ export function createReports(
     flush,
     progress(latest) {
       onAct()
-      progress = latest
+      progress = lastProgress = latest
       writeSoon()
     },
     async checkpoint(checkpoint) {
       onAct()
-      const report = { ...take(), checkpoint }
-      const { answer } = await untilStored(() => queue.record(delivery.fence, report), pause)
+      lastCheckpoint = checkpoint
+      const report = take()
+      // always what was said last: where this one had to wait, a later one may be stored already
+      const newest = (): Report => ({
+        ...report,
+        ...(report?.progress && { progress: lastProgress ?? report.progress }),
+        checkpoint: lastCheckpoint,
+      })
+      const { answer } = await untilStored(() => queue.record(delivery.fence, newest()), pause)
       if (answer === 'recorded') return
       onLost()
       throw new WorkerError(

@@ -98,3 +98,50 @@ it.each(['storage_full', 'queue_full', 'store_failed'] as const)(
     expect(waited).toEqual([])
   },
 )
+
+/** A store that is away for the first writes, and a wait that ends when told. */
+function awayFor(tries: number) {
+  const stored: Report[] = []
+  const waiting: (() => void)[] = []
+  let left = tries
+  const reports = createReports(
+    { fence: '1:1', taskId: 'one', type: 'alpha' },
+    {
+      queue: {
+        record: async (_fence: string, report: Report) => {
+          if (left-- > 0) throw new WorkerError('store_unavailable', 'not now')
+          stored.push(report)
+          return 'recorded' as const
+        },
+      },
+      logger: createLogger({ destination: { write: () => {} } }),
+      submit: async () => ({ id: 'child', duplicate: false }),
+      onAct: () => {},
+      onLost: () => {},
+      pause: () => new Promise((resolve) => waiting.push(() => resolve(true))),
+    },
+  )
+  return { reports, stored, waiting }
+}
+
+it('a checkpoint that waited does not take the place of a later one that was stored meanwhile', async () => {
+  const { reports, stored, waiting } = awayFor(1)
+  const first = reports.checkpoint('1')
+  await expect.poll(() => waiting.length).toBe(1)
+  await reports.checkpoint('2')
+  waiting[0]?.()
+  await first
+  expect(stored.at(-1)).toMatchObject({ checkpoint: '2' })
+})
+
+it('nor does the progress that travels with it', async () => {
+  const { reports, stored, waiting } = awayFor(1)
+  reports.progress({ done: 1, total: 9, note: null })
+  const first = reports.checkpoint('1')
+  await expect.poll(() => waiting.length).toBe(1)
+  reports.progress({ done: 9, total: 9, note: null })
+  reports.flush()
+  waiting[0]?.()
+  await first
+  expect(stored.findLast(({ progress }) => progress)?.progress).toMatchObject({ done: 9 })
+})
