@@ -22,7 +22,7 @@ import type { QueueDriver } from './queue.js'
 import type { KnownType } from './registry.js'
 import { createReports, type DeliveryReports } from './reports.js'
 import type { Delivery, Settlement } from './task.js'
-import { untilStored } from './until-stored.js'
+import { untilAborted, untilStored } from './until-stored.js'
 
 export interface DeliverySurroundings {
   readonly queue: QueueDriver
@@ -116,7 +116,7 @@ async function perform(
       onAct: () => board.touch(slot, around.clock.monotonic()),
       onLost: () => deadline.abort('lease_lost'),
       // the lease is held meanwhile: what stops the delivery ends the wait
-      pause: (ms) => sleep(ms, true, { signal: deadline.signal() }).catch(() => false),
+      pause: untilAborted(() => deadline.signal()),
     },
   )
   try {

@@ -153,12 +153,11 @@ function hostAll(
 ): readonly HostedPlugin[] {
   const checked = handshake(plugins, { hosts }).plugins
   const own = healthCheckPlugin(checkHealth)
-  const store = createTaskStore(queue, clock)
   return hostPlugins([...checked, { plugin: own, host: 'inline', options: {} }], {
     dataDir,
     logger,
     metrics: registry,
-    builtIn: new Map([[taskStore.service, () => store]]),
+    builtIn: new Map([[taskStore.service, (signal) => createTaskStore(queue, clock, signal)]]),
   })
 }
 

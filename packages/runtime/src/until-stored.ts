@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { isWorkerError } from './errors.js'
 
 const FIRST_PAUSE_MS = 50
@@ -29,4 +30,9 @@ export async function untilStored<T>(
       if (!mayPass || !(await pause(pauseMs))) throw error
     }
   }
+}
+
+/** Asking again is of use until the signal aborts; made at the first pause only. */
+export function untilAborted(signal: () => AbortSignal): (ms: number) => Promise<boolean> {
+  return (ms) => sleep(ms, true, { signal: signal() }).catch(() => false)
 }

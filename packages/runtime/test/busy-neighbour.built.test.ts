@@ -3,7 +3,14 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { createWorker, definePlugin, isWorkerError, type RunContext } from '@mcp-worker/runtime'
+import {
+  createWorker,
+  definePlugin,
+  isWorkerError,
+  taskStore,
+  type RunContext,
+  type TaskStore,
+} from '@mcp-worker/runtime'
 import { sqliteQueue } from '@mcp-worker/runtime/sqlite'
 import { pino } from 'pino'
 import { expect, onTestFinished, test } from 'vitest'
@@ -12,7 +19,9 @@ import { z } from 'zod'
 /** A transaction waits for the write lock for a twelfth of it. */
 const LEASE_MS = 3000
 
-async function startWorker(run: (context: RunContext<unknown, unknown, unknown>) => Promise<unknown>) {
+type Context = RunContext<unknown, unknown, { readonly tasks: TaskStore }>
+
+async function startWorker(run: (context: Context) => Promise<unknown>) {
   const directory = mkdtempSync(join(tmpdir(), 'mcp-worker-busy-'))
   const path = join(directory, 'queue.db')
   const plugin = definePlugin({
@@ -21,6 +30,7 @@ async function startWorker(run: (context: RunContext<unknown, unknown, unknown>)
     version: '1.0.0',
     module: import.meta.url,
     options: z.strictObject({}),
+    uses: { tasks: taskStore },
     handlers: (handler) => [
       handler('steps', { payload: z.unknown(), result: z.unknown(), run }),
       handler('child', { payload: z.unknown(), result: z.unknown(), run: () => null }),
@@ -53,13 +63,17 @@ async function holdLock(neighbour: DatabaseSync, asked: Promise<unknown>, submit
   expect(refused).toBe('store_unavailable')
 }
 
-const steps: readonly [string, (context: RunContext<unknown, unknown, unknown>) => Promise<unknown>][] = [
+const steps: readonly [string, (context: Context) => Promise<unknown>][] = [
   ['a checkpoint', ({ checkpoint }) => checkpoint.set({ page: 1 })],
   ['a child', ({ submit }) => submit('child', {}, { key: 'one' })],
+  [
+    'the house-keeping of a handler',
+    ({ services }) => services.tasks.pruneResults({ finishedBefore: 0, max: 10, dryRun: false }),
+  ],
 ]
 
 test.each(steps)(
-  '%s that a busy neighbour holds up is stored after it, and no attempt is charged',
+  '%s that a busy neighbour holds up is done after it, and no attempt is charged',
   async (_what, step) => {
     const events = new EventTarget()
     const [locked, asked] = [once(events, 'locked'), once(events, 'asked')]
