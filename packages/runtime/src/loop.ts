@@ -1,4 +1,5 @@
 import type { AbortReason } from './plugin.js'
+import { giveBack } from './give-back.js'
 import { createInHand } from './in-hand.js'
 import type { Claim, ClaimRequest, Wake } from './queue.js'
 import type { DeliverySurroundings } from './run-delivery.js'
@@ -152,8 +153,8 @@ export function createLoop({ around, ...options }: LoopOptions): Loop {
   /** Claimed on the way into the shutdown. */
   function release(answer: Claim): void {
     givingBack++
-    const releases = answer.deliveries.map(({ fence }) => queue.settle(fence, { kind: 'release' }))
-    void Promise.allSettled(releases).then(() => {
+    const fences = answer.deliveries.map(({ fence }) => fence)
+    void giveBack(fences, around).then(() => {
       givingBack--
       tellIdle()
     })

@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs'
 import { createClock, type Clock } from './clock.js'
 import { createFrontDoor, type FrontDoor } from './front-door.js'
+import { giveBack } from './give-back.js'
 import { handshake } from './handshake.js'
 import type { HealthReport } from './health.js'
 import { HEALTH_CHECK, healthCheckPlugin } from './health-check-type.js'
@@ -255,16 +256,15 @@ function submitChildBy(door: FrontDoor): DeliverySurroundings['submitChild'] {
 
 async function stopWorker(
   timeoutMs: number,
-  { logger, queue, graceMs }: Settings,
-  { loop, forced, hosted, keeper, schedules }: Parts,
+  { logger, queue, graceMs, limits }: Settings,
+  { loop, forced, hosted, keeper, clock, schedules }: Parts,
   quiet: () => Promise<void>,
 ): Promise<StopOutcome> {
   logger.info({ in_hand: loop.inHand().length }, 'worker_stopping')
   forced.forget()
   loop.stopClaiming()
   const schedulesEnded = schedules.stop()
-  const release = async (fences: readonly string[]) =>
-    void (await Promise.all(fences.map((fence) => queue.settle(fence, { kind: 'release' }))))
+  const release = (fences: readonly string[]) => giveBack(fences, { queue, clock, leaseMs: limits.leaseMs })
   const close = (deadlineMs: number) => closeAll(deadlineMs, { quiet, hosted, queue, schedulesEnded, keeper })
   const outcome = await shutDown(timeoutMs, { loop, graceMs, anyForced: forced.any, release, close })
   logger.info({ outcome }, 'worker_stopped')

@@ -7,7 +7,7 @@ import { untilAborted, untilStored } from './until-stored.js'
 export interface TaskStore {
   /**
    * Deletes final tasks that ended before `finishedBefore` (milliseconds since the epoch), oldest first, at most `max`. With `dryRun` it deletes
-   * nothing and answers how many it would. While the store is away it waits, as a checkpoint does.
+   * nothing and answers how many it would. While the store is away it waits, until the caller does not.
    */
   pruneResults(request: {
     readonly finishedBefore: number

@@ -9,6 +9,7 @@ import {
   definePlugin,
   memoryQueue,
   type QueueDriver,
+  WorkerError,
   type WorkerFor,
 } from '@mcp-worker/runtime'
 import { sqliteQueue } from '@mcp-worker/runtime/sqlite'
@@ -235,3 +236,64 @@ it(
     expect(beside.filter((others) => others === 0).length).toBeGreaterThanOrEqual(3)
   },
 )
+
+/** Answers claims only when told, and fails to settle once, as for a neighbour in a long transaction. */
+function awayAtRelease(inner: QueueDriver) {
+  const events = new EventEmitter()
+  const answered = once(events, 'answer')
+  let failures = 1
+  const queue: QueueDriver = {
+    ...inner,
+    async claim(request) {
+      const answer = await inner.claim(request)
+      if (answer.deliveries.length > 0) {
+        events.emit('claimed')
+        await answered
+      }
+      return answer
+    },
+    async settle(fence, settlement) {
+      if (settlement.kind === 'release' && failures-- > 0)
+        throw new WorkerError('store_unavailable', 'another process held the write lock for too long')
+      return inner.settle(fence, settlement)
+    },
+  }
+  return { queue, claimed: once(events, 'claimed'), answer: () => events.emit('answer') }
+}
+
+function stored(path: string, id: string) {
+  const db = new DatabaseSync(path, { readOnly: true })
+  const row = db.prepare('SELECT status, releases FROM tasks WHERE id = ?').get(id)
+  db.close()
+  return row
+}
+
+it('gives back what it claimed on the way into the shutdown, also where the store is away for a moment', async () => {
+  const path = join(directory, 'tasks.db')
+  const { queue, claimed, answer } = awayAtRelease(sqliteQueue({ path }))
+  const logger = createLogger({ destination: { write: () => {} } })
+  const one = createWorker({ plugins: [plugin(gates().run)], queue, dataDir: directory, logger })
+  worker = one
+  await one.start()
+  const { id } = await one.submit('free', {})
+  await claimed
+  const stopping = one.stop({ timeoutMs: 5000 })
+  answer()
+  await stopping
+  expect(stored(path, id)).toEqual({ status: 'queued', releases: 1 })
+})
+
+it('gives back what would not stop, also where the store is away for a moment', async () => {
+  const path = join(directory, 'tasks.db')
+  const { queue, answer } = awayAtRelease(sqliteQueue({ path }))
+  answer()
+  const gate = gates()
+  const logger = createLogger({ destination: { write: () => {} } })
+  const one = createWorker({ plugins: [plugin(gate.run)], queue, dataDir: directory, logger })
+  worker = one
+  await one.start()
+  const { id } = await one.submit('free', {})
+  await gate.until(1)
+  expect(await one.stop({ timeoutMs: 3000 })).toBe('forced')
+  expect(stored(path, id)).toEqual({ status: 'queued', releases: 1 })
+})
