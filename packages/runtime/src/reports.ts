@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
 import { WorkerError } from './errors.js'
 import type { WorkReports } from './host/host.js'
+import { raceAbort } from './host/race-abort.js'
 import { cleanText, pluginLog } from './logger.js'
 import type { PluginLog } from './plugin.js'
 import type { QueueDriver, Report } from './queue.js'
@@ -16,6 +17,11 @@ const MOST_LINES = 100
 export interface DeliveryReports extends WorkReports {
   /** Posts what has not been written yet. Call right before the settle: both then travel together. */
   flush(): void
+  /**
+   * Resolves when checkpoints and children that the handler did not wait for itself have been answered, or the delivery is stopped; null where there
+   * are none. Call before the settle: after it they would come too late, and reject to nobody.
+   */
+  answered(signal: () => AbortSignal): Promise<unknown> | null
 }
 
 interface ReportsAround {
@@ -43,6 +49,37 @@ export function createReports(
   let lastCheckpoint: string | null = null
   let lines: LogLine[] = []
   let timer: NodeJS.Timeout | null = null
+  const unanswered = new Set<Promise<unknown>>()
+
+  function follow<T>(call: Promise<T>): Promise<T> {
+    const forget = () => void unanswered.delete(call)
+    unanswered.add(call)
+    call.then(forget, forget)
+    return call
+  }
+
+  async function keep(checkpoint: string | null): Promise<void> {
+    lastCheckpoint = checkpoint
+    const report = take()
+    // always what was said last: where this one had to wait, a later one may be stored already
+    const newest = (): Report => ({
+      ...report,
+      ...(report?.progress && { progress: lastProgress ?? report.progress }),
+      checkpoint: lastCheckpoint,
+    })
+    const { answer } = await untilStored(() => queue.record(delivery.fence, newest()), pause)
+    if (answer === 'recorded') return
+    onLost()
+    throw new WorkerError(
+      'lease_lost',
+      'the task was handed to another worker: the checkpoint was not stored',
+    )
+  }
+
+  async function submit(...child: Parameters<WorkReports['submit']>) {
+    const { answer } = await untilStored(() => around.submit(...child), pause)
+    return answer
+  }
 
   function take(): Report | null {
     if (timer) clearTimeout(timer)
@@ -85,28 +122,17 @@ export function createReports(
       progress = lastProgress = latest
       writeSoon()
     },
-    async checkpoint(checkpoint) {
+    checkpoint(checkpoint) {
       onAct()
-      lastCheckpoint = checkpoint
-      const report = take()
-      // always what was said last: where this one had to wait, a later one may be stored already
-      const newest = (): Report => ({
-        ...report,
-        ...(report?.progress && { progress: lastProgress ?? report.progress }),
-        checkpoint: lastCheckpoint,
-      })
-      const { answer } = await untilStored(() => queue.record(delivery.fence, newest()), pause)
-      if (answer === 'recorded') return
-      onLost()
-      throw new WorkerError(
-        'lease_lost',
-        'the task was handed to another worker: the checkpoint was not stored',
-      )
+      return follow(keep(checkpoint))
     },
-    async submit(type, payload, options) {
+    submit(...child) {
       onAct()
-      const { answer } = await untilStored(() => around.submit(type, payload, options), pause)
-      return answer
+      return follow(submit(...child))
+    },
+    answered(signal) {
+      if (unanswered.size === 0) return null
+      return raceAbort(Promise.allSettled(unanswered), signal()).catch(() => {})
     },
   }
 }

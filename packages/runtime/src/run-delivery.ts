@@ -124,6 +124,8 @@ async function perform(
     await Promise.resolve()
     board.touch(slot, around.clock.monotonic())
     const outcome = await known.host.perform(workOf(delivery, { timeoutMs, deadline, reports }, around))
+    const rest = reports.answered(() => deadline.signal())
+    if (rest) await rest
     return { outcome, reports }
   } finally {
     board.leave(slot)

@@ -145,3 +145,27 @@ it('nor does the progress that travels with it', async () => {
   await first
   expect(stored.findLast(({ progress }) => progress)?.progress).toMatchObject({ done: 9 })
 })
+
+it('what the handler did not wait for is waited for at its end, until the delivery is stopped', async () => {
+  const { reports, waiting } = awayFor(2)
+  const stopping = new AbortController()
+  expect(reports.answered(() => stopping.signal)).toBeNull()
+  const first = reports.checkpoint('1')
+  await expect.poll(() => waiting.length).toBe(1)
+  const ended = reports.answered(() => stopping.signal)
+  waiting[0]?.()
+  await expect.poll(() => waiting.length).toBe(2)
+  waiting[1]?.()
+  await Promise.all([first, ended])
+  expect(reports.answered(() => stopping.signal)).toBeNull()
+})
+
+it('at the end of a delivery that is stopped nothing is waited for', async () => {
+  const { reports, waiting } = awayFor(1)
+  const first = reports.checkpoint('1')
+  await expect.poll(() => waiting.length).toBe(1)
+  await reports.answered(() => AbortSignal.abort())
+  expect(waiting).toHaveLength(1)
+  waiting[0]?.()
+  await first
+})
