@@ -84,10 +84,7 @@ export function createModelCache(parts: ModelCacheParts): ModelCache {
       poolOf(pools, engine).room.changed()
       return entry.state === 'ready'
     },
-    async passOnKeepAlive(engine, model, signal) {
-      const entry = book.find(engine, model)
-      if (entry?.state === 'ready') await keepAtEndpoint(entry, endpointKeepAlive(entry), signal)
-    },
+    passOnKeepAlive: (engine, model, signal) => passOnKeepAlive(book.find(engine, model), letGo, signal),
     observe: (engine, signal) => inside.observe(engine, signal),
     close: () => close(inside),
   }
@@ -184,6 +181,22 @@ async function use<T>(
     return { arrival, value: await work(loaded, arrival.how) }
   } finally {
     inside.letGo.useEnded(entry, loaded)
+  }
+}
+
+async function passOnKeepAlive(
+  entry: ModelEntry | null,
+  letGo: LetGo,
+  signal: AbortSignal,
+): Promise<void> {
+  if (entry?.state !== 'ready' || entry.loaded === null || !entry.engine.sharedEndpoint) return
+  const { loaded } = entry
+  // in use: an endpoint that is told while it unloads would load the model anew
+  entry.uses += 1
+  try {
+    await keepAtEndpoint(entry, endpointKeepAlive(entry), signal)
+  } finally {
+    letGo.useEnded(entry, loaded)
   }
 }
 

@@ -128,3 +128,21 @@ test('a model that the endpoint held already is a hit for all who asked, and no 
   expect(told.filter(([what]) => what === 'loadEnded')).toEqual([])
   expect(cache.find(engine.engine, wishFor('a').model)?.loadMs).toBe(0)
 })
+
+test('a model is not unloaded while its endpoint is told of the unpin: it would load it anew', async () => {
+  const { loadAll, pin, cache, wishFor, evict, test: engine } = openShared()
+  await loadAll('a')
+  pin('a')
+  pin('a', false)
+  const told = createDeferred<void>()
+  engine.state.onKeep = () => told.promise
+  const passing = cache.passOnKeepAlive(engine.engine, wishFor('a').model, new AbortController().signal)
+  await settled()
+  const gone = evict('a')
+  await settled()
+  expect(engine.log).toEqual(['load a', 'keep a null'])
+  told.resolve()
+  await passing
+  engine.unloads.of('a').resolve()
+  expect(await gone).toBe('evicted')
+})
