@@ -121,9 +121,7 @@ async function bringInOnce(
   await keepWithinLimit(entry, around)
   entry.warmth = await warmUp(entry, loaded, wish, attempt)
   if (entry.warmth !== null) observer.warmed(entry.engine.name, entry.warmth.firstMs)
-  // somebody who joined meanwhile may want it for another time
-  const wantedMs = endpointKeepAlive(entry)
-  if (wantedMs !== keepAliveMs) await loaded.keepFor?.(wantedMs, signal)
+  await tellWanted(entry, loaded, keepAliveMs, signal)
   signal.throwIfAborted()
   entry.wish = [...entry.waiters][0]?.wish ?? wish
   becomeReady(entry, clock.now() - startedAt, around)
@@ -198,6 +196,20 @@ async function keepWithinLimit(entry: ModelEntry, around: BringInAround): Promis
   const freed = (chosen?.set ?? []).reduce((sum, other) => sum + ledger.bytesOf(other), 0)
   if (chosen === null || freed < over) throw new ModelError('NO_ROOM', problem)
   await around.evictForMemory(chosen)
+}
+
+/** Who joined meanwhile may want it for another time, also who came while its endpoint was told of that. */
+async function tellWanted(
+  entry: ModelEntry,
+  loaded: LoadedModel,
+  loadedWithMs: number | null,
+  signal: AbortSignal,
+): Promise<void> {
+  let toldMs = loadedWithMs
+  for (let ms = endpointKeepAlive(entry); ms !== toldMs; ms = endpointKeepAlive(entry)) {
+    await loaded.keepFor?.(ms, signal)
+    toldMs = ms
+  }
 }
 
 function becomeReady(entry: ModelEntry, loadMs: number, around: BringInAround): void {

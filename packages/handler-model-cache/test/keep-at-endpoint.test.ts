@@ -146,3 +146,18 @@ test('a model is not unloaded while its endpoint is told of the unpin: it would 
   engine.unloads.of('a').resolve()
   expect(await gone).toBe('evicted')
 })
+
+test('who joins while the endpoint is told of another keep_alive is heard too', async () => {
+  const { preload, test: engine } = openShared()
+  const first = preload('a', { keepAliveMs: 1000 })
+  await settled()
+  const second = preload('a', { keepAliveMs: 5000 })
+  const told = createDeferred<void>()
+  engine.state.onKeep = () => told.promise
+  engine.loads.of('a').resolve({})
+  await settled()
+  const third = preload('a', { pin: true })
+  told.resolve()
+  await Promise.all([first, second, third])
+  expect(engine.log).toEqual(['load a', 'keep a 5000', 'keep a null'])
+})
