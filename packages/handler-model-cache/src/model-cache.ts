@@ -206,7 +206,12 @@ async function evict(
   signal: AbortSignal,
   letGo: LetGo,
 ): Promise<Evicted> {
-  if (entry === null || entry.state === 'absent' || entry.state === 'failed') return 'absent'
+  if (entry === null) return 'absent'
+  if (entry.state === 'absent' || entry.state === 'failed') {
+    // one that was lost would be loaded again
+    if (force) entry.pinned = false
+    return 'absent'
+  }
   if (entry.attempt !== null && entry.leaving === null) return 'loading'
   if (entry.pinned && !force) return 'pinned'
   // else the next reconciliation would load it again

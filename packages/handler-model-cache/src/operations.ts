@@ -154,7 +154,7 @@ async function letGo(
   return how === 'absent' ? { ...result, outcome: 'absent' } : { ...result, outcome: 'refused', reason: how }
 }
 
-/** The place where something of the model is remembered, else the first. */
+/** The place where the model is in memory, else where it is to be again, else where something of it is remembered, else the first. */
 function placeInMemory(
   named: {
     readonly model_id: string
@@ -164,10 +164,16 @@ function placeInMemory(
   { catalog, cache }: OperationsAround,
 ): Place {
   const places = catalog.placesOf(named)
-  const states = places.map(({ engine, model }) => cache.find(engine, model)?.state ?? 'absent')
-  const at = states.findIndex((state) => state !== 'absent' && state !== 'failed')
-  const [first] = places
-  const place = places[at] ?? first
+  const withEntry = (fits: (entry: ModelEntry) => boolean) =>
+    places.find(({ engine, model }) => {
+      const entry = cache.find(engine, model)
+      return entry !== null && fits(entry)
+    })
+  const place =
+    withEntry(({ state }) => state !== 'absent' && state !== 'failed') ??
+    withEntry(({ pinned }) => pinned) ??
+    withEntry(({ failure }) => !isModelError(failure?.error) || failure.error.code !== 'MODEL_NOT_FOUND') ??
+    places[0]
   if (place === undefined) throw new Error(`${named.model_id} has no place`)
   return place
 }

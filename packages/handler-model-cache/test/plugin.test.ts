@@ -277,3 +277,42 @@ test('a name in capitals finds, loads, counts and evicts the model that the serv
   })
   expect([...server.loaded]).toEqual(['qwen3:4b'])
 })
+
+/** Pins a model by the name with a dash for what the server calls by a tag, and has the server lose it. */
+async function pinAndLose() {
+  const { worker, server } = await startCacheWorker({ reconcileInterval: '1h', warmupRuns: 0 })
+  const run = async (payload: Parameters<typeof worker.submit<'model_cache'>>[1]) =>
+    (await worker.submit('model_cache', payload)).result()
+  await run({ model_id: 'gemma-2b', operation: 'pin' })
+  server.loaded.delete('gemma:2b')
+  await expect.poll(async () => (await worker.query('model_cache_status', {})).models).toEqual([])
+  return { run, server }
+}
+
+test.for([{ operation: 'unpin' }, { operation: 'evict', force: true }] as const)(
+  'a pinned model that was lost is not loaded again after $operation, by the name that it was pinned by',
+  async (wish) => {
+    const { run, server } = await pinAndLose()
+    expect(await run({ model_id: 'gemma-2b', ...wish })).toMatchObject({ outcome: 'absent' })
+    expect(await run({ operation: 'reconcile' })).toMatchObject({ outcome: 'hit' })
+    expect([...server.loaded]).toEqual([])
+  },
+)
+
+test('a pinned model that was lost stays pinned by an eviction without force', async () => {
+  const { run, server } = await pinAndLose()
+  expect(await run({ model_id: 'gemma-2b', operation: 'evict' })).toMatchObject({ outcome: 'absent' })
+  expect(await run({ operation: 'reconcile' })).toMatchObject({ outcome: 'loaded' })
+  expect([...server.loaded]).toEqual(['gemma:2b'])
+})
+
+test('status by a name with a dash tells why the model that was meant is not in memory', async () => {
+  const { worker, server } = await startCacheWorker()
+  const error = 'error loading model: invalid magic'
+  server.faults.push({ path: '/api/generate', kind: 'status', status: 500, error })
+  await (await worker.submit('model_cache', { model_id: 'gemma-2b' })).result().catch(() => {})
+  const status = await worker.submit('model_cache', { model_id: 'gemma-2b', operation: 'status' })
+  expect((await status.result()).models).toMatchObject([
+    { model_id: 'gemma:2b', error: { code: 'MODEL_CORRUPT' } },
+  ])
+})
