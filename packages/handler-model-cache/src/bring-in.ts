@@ -5,9 +5,11 @@ import { endpointKeepAlive } from './keep-at-endpoint.js'
 import type { LetGo } from './let-go.js'
 import { backOff, isLoadFailure, noteFailure } from './load-failure.js'
 import {
+  firstWish,
   keepAliveOf,
   move,
   strongestWish,
+  wishToKeep,
   type Arrival,
   type Attempt,
   type ModelEntry,
@@ -56,9 +58,9 @@ export function createBringIn(around: BringInAround): BringIn {
 
 /** Never rejects. */
 async function bringIn(entry: ModelEntry, wish: ModelWish, around: BringInAround): Promise<void> {
-  let next: ModelWish | undefined = wish
+  let next: ModelWish | null = wish
   // again where everybody had given up, and somebody came while the load was being stopped
-  while (next !== undefined) {
+  while (next !== null) {
     const attempt = beginAttempt(entry, around.clock)
     try {
       const refusal = await bringInOnce(entry, next, attempt, around)
@@ -67,7 +69,7 @@ async function bringIn(entry: ModelEntry, wish: ModelWish, around: BringInAround
       await endFailed(entry, attempt, error, around)
     }
     entry.attempt = null
-    next = isOut(entry) ? [...entry.waiters][0]?.wish : undefined
+    next = isOut(entry) ? firstWish(entry) : null
   }
 }
 
@@ -119,11 +121,12 @@ async function bringInOnce(
   adopt(entry, loaded, attempt, around.letGo)
   signal.throwIfAborted()
   await keepWithinLimit(entry, around)
-  entry.warmth = await warmUp(entry, loaded, wish, attempt)
+  // who gave the wish that it was loaded by may have left
+  entry.warmth = await warmUp(entry, loaded, firstWish(entry) ?? wish, attempt)
   if (entry.warmth !== null) observer.warmed(entry.engine.name, entry.warmth.firstMs)
   await tellWanted(entry, loaded, keepAliveMs, signal)
   signal.throwIfAborted()
-  entry.wish = [...entry.waiters][0]?.wish ?? wish
+  entry.wish = wishToKeep(entry) ?? wish
   becomeReady(entry, clock.now() - startedAt, around)
   return null
 }

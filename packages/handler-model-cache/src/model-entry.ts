@@ -124,7 +124,7 @@ export interface ModelEntry {
   loadMs: number
   lastUsedAt: number
   readyAt: number
-  /** The last one that was granted: what a pinned model that was lost is loaded by; null: none was. */
+  /** What a pinned model that was lost is loaded by: the last wish to pin it, else that of its last load; null: none was granted. */
   wish: ModelWish | null
   /** When it was last evicted for others (`room`, `memory`); null: never. */
   displacedAt: number | null
@@ -195,6 +195,16 @@ export function strongestWish(entry: ModelEntry): { readonly priority: number; r
     priority: Math.max(0, ...wishes.map(({ priority }) => priority)),
     evict: EVICT_RULES[Math.max(0, ...rules)] ?? 'none',
   }
+}
+
+/** Of those who still wait, who came first; null: nobody waits. */
+export function firstWish({ waiters }: Pick<ModelEntry, 'waiters'>): ModelWish | null {
+  return [...waiters][0]?.wish ?? null
+}
+
+/** What a pinned model is loaded again by: the wish to pin it, else who came first; null: nobody waits. */
+export function wishToKeep(entry: Pick<ModelEntry, 'waiters'>): ModelWish | null {
+  return [...entry.waiters].find(({ wish }) => wish.pin)?.wish ?? firstWish(entry)
 }
 
 /** The idle time that it has, or will have once those who wait are given it: the last who says one counts. null: never for idleness. */

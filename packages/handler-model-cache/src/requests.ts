@@ -98,7 +98,10 @@ async function arrive(
   if (wish.keepAliveMs !== undefined) entry.keepAliveMs = wish.keepAliveMs
   const give = () => {
     holdFor(options.hold, entry)
-    if (wish.pin) entry.pinned = true
+    if (wish.pin) {
+      entry.pinned = true
+      entry.wish = wish
+    }
     letGo.restTimer(entry)
     return true
   }

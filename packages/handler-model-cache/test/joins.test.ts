@@ -113,6 +113,25 @@ test('who gives the warmup inputs that do not fit the model fails alone: it is w
   ])
 })
 
+test('a model is warmed as the first of those who still wait wishes', async () => {
+  const { preload, test: engine } = openCache(MODELS)
+  const load = engine.engine.load.bind(engine.engine)
+  const runs: number[] = []
+  engine.engine.load = async (model, options) => {
+    const loaded = await load(model, options)
+    return { ...loaded, warmup: (wish) => (runs.push(wish.runs), loaded.warmup(wish)) }
+  }
+  const first = preload('a', { warmup: { runs: 1, maxMs: 1000 } })
+  await settled()
+  const second = preload('a', { warmup: { runs: 5, maxMs: 1000 } })
+  first.cancel()
+  engine.loads.of('a').resolve({})
+  await settled()
+  engine.warmups.of('a').resolve({ firstMs: 1, p50Ms: 1, runs: 5 })
+  await expect(second).resolves.toMatchObject({ how: 'loaded' })
+  expect(runs).toEqual([5])
+})
+
 test('who claims more memory than there is fails alone', async () => {
   const harness = openCache(MODELS)
   const asked = [harness.preload('c', { memoryBytes: 1000 }), harness.preload('c')]

@@ -141,6 +141,29 @@ test('what an eviction by force ended is not loaded again: it is pinned no more'
   expect(await reconcile()).toEqual({ loaded: [], failed: [] })
 })
 
+test.for([
+  { how: 'is in memory', isThere: true },
+  { how: 'joins the load of another one', isThere: false },
+])('a pinned model that was lost is loaded again as who pinned it wishes: it $how', async ({ isThere }) => {
+  const { preload, loadAll, clock, test: engine, reconcile } = openShared()
+  const loading = preload('a', { evict: 'none', priority: 0 })
+  await settled()
+  if (isThere) engine.loads.of('a').resolve({})
+  if (isThere) await loading
+  const pinning = preload('a', { pin: true, evict: 'any', priority: 3 })
+  if (!isThere) engine.loads.of('a').resolve({})
+  await pinning
+  engine.kill('a')
+  await loadAll('c')
+  await clock.step(1000)
+  const reconciled = reconcile()
+  await settled()
+  engine.unloads.of('c').resolve()
+  await settled()
+  engine.loads.of('a').resolve({})
+  expect(await reconciled).toEqual({ loaded: ['a'], failed: [] })
+})
+
 test('a model that we know and others loaded counts as theirs', async () => {
   const { loadAll, evict, foreign, test: engine, reconcile, counted } = openShared()
   await loadAll('a')
