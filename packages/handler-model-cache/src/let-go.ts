@@ -70,7 +70,7 @@ export function createLetGo(around: LetGoAround): LetGo {
       const { leaving, engine, model } = entry
       const isExpiry = hasExpired(entry)
       entry.cancelIdleTimer()
-      forget(entry)
+      forget(entry, clock.now())
       move(entry, 'absent', clock.now())
       if (isExpiry) around.observer.evicted(engine.name, model.modelId, 'idle')
       else around.observer.gone(engine.name, model.modelId, error)
@@ -119,7 +119,7 @@ async function giveBack(entry: ModelEntry, around: LetGoAround): Promise<void> {
     observer.unloadFailed(entry.engine.name, entry.model.modelId, error)
     await sleepUntil(clock, waitMs, closing)
   }
-  forget(entry)
+  forget(entry, clock.now())
 }
 
 function restTimer(entry: ModelEntry, around: LetGoAround): void {
@@ -143,8 +143,9 @@ function hasExpired(entry: ModelEntry): boolean {
   return entry.uses === 0 && endpointKeepAlive(entry) !== null && entry.loaded?.hasExpired?.() === true
 }
 
-function forget(entry: ModelEntry): void {
+function forget(entry: ModelEntry, now: number): void {
   entry.ledger.release(entry)
+  entry.leftAt = now
   entry.loaded = null
   entry.uses = 0
   entry.priority = 0

@@ -124,6 +124,8 @@ export interface ModelEntry {
   loadMs: number
   lastUsedAt: number
   readyAt: number
+  /** When it was last unloaded or lost. */
+  leftAt: number
   /** What a pinned model that was lost is loaded by: the last wish to pin it, else that of its last load; null: none was granted. */
   wish: ModelWish | null
   /** When it was last evicted for others (`room`, `memory`); null: never. */
@@ -167,6 +169,7 @@ export function createEntry(
     loadMs: 0,
     lastUsedAt: now,
     readyAt: now,
+    leftAt: Number.NEGATIVE_INFINITY,
     wish: null,
     displacedAt: null,
   }

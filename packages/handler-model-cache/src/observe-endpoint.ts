@@ -29,7 +29,8 @@ export async function observeEndpoint(
   const known = [...entries()].filter((entry) => entry.engine === engine)
   for (const entry of known) {
     judge(entry, held.get(entry.key) ?? null, askedAt, lost)
-    if (ledger.bytesOf(entry) > 0) held.delete(entry.key)
+    // what has left memory since the question may still be in the answer
+    if (ledger.bytesOf(entry) > 0 || entry.leftAt > askedAt) held.delete(entry.key)
   }
   ledger.outside = [...held.values()].reduce((sum, { bytes }) => sum + bytes, 0)
   for (const entry of known) ledger.shared(entry, held.get(entry.key)?.bytes ?? 0)

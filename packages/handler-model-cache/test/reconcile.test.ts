@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { createCatalog } from '../src/catalog.js'
+import { createDeferred } from '../src/deferred.js'
 import { ModelError } from '../src/errors.js'
 import { optionsSchema } from '../src/options.js'
 import { createReconcile } from '../src/reconcile.js'
@@ -162,6 +163,26 @@ test.for([
   await settled()
   engine.loads.of('a').resolve({})
   expect(await reconciled).toEqual({ loaded: ['a'], failed: [] })
+})
+
+test('what was unloaded after the question is not taken for what others hold', async () => {
+  const { loadAll, evict, cache, clock, counted, test: engine } = openShared()
+  await loadAll('a')
+  const answering = createDeferred<void>()
+  const observe = engine.engine.observe
+  engine.engine.observe = async (within) => {
+    const answer = (await observe?.(within)) ?? []
+    await answering.promise
+    return answer
+  }
+  const looking = cache.observe(engine.engine, signal)
+  await clock.step(1)
+  const gone = evict('a')
+  engine.unloads.of('a').resolve()
+  await gone
+  answering.resolve()
+  await looking
+  expect(counted()).toBe(0)
 })
 
 test('a model that we know and others loaded counts as theirs', async () => {
