@@ -276,7 +276,7 @@ async function endFailed(
   if (!cancelled || around.closing.aborted) rejectAll(entry, error)
   if (attempt.lost !== null) observer.gone(entry.engine.name, entry.model.modelId, attempt.lost)
   if (entry.loaded !== null) await around.letGo.giveBack(entry)
-  else entry.ledger.release(entry)
+  else entry.ledger.giveUp(entry)
   const isBackedOff = !cancelled && !attempt.isBlameless && isLoadFailure(error)
   if (!cancelled && !isBackedOff) noteFailure(entry, error, clock.now())
   move(entry, isBackedOff ? 'failed' : 'absent', clock.now())

@@ -16,9 +16,11 @@ export interface Ledger<Owner> {
   /** The measured size in place of the estimate. */
   correct(owner: Owner, bytes: number): void
   release(owner: Owner): void
+  /** As `release`, of a load that came to nothing: what others had there of it is theirs again. */
+  giveUp(owner: Owner): void
   /** What others hold in a shared pool, as it was last observed. */
   outside: number
-  /** The part of `outside` that is an owner's own model, loaded by others: who reserves takes it over. */
+  /** The part of `outside` that is an owner's own model, loaded by others: who reserves takes it over, until it gives up. */
   shared(owner: Owner, bytes: number): void
   /** The most that was ever counted, that of others included. */
   peak(): number
@@ -27,6 +29,7 @@ export interface Ledger<Owner> {
 export function createLedger<Owner>(pool: string, limit: number | null): Ledger<Owner> {
   const counted = new Map<Owner, number>()
   const shared = new Map<Owner, number>()
+  const takenOver = new Map<Owner, number>()
   let total = 0
   let outside = 0
   let peak = 0
@@ -35,6 +38,10 @@ export function createLedger<Owner>(pool: string, limit: number | null): Ledger<
     if (bytes === 0) counted.delete(owner)
     else counted.set(owner, bytes)
     peak = Math.max(peak, total + outside)
+  }
+  const release = (owner: Owner) => {
+    takenOver.delete(owner)
+    put(owner, 0)
   }
   const free = (owner?: Owner) => {
     const there = owner === undefined ? 0 : (shared.get(owner) ?? 0)
@@ -51,12 +58,21 @@ export function createLedger<Owner>(pool: string, limit: number | null): Ledger<
         throw new RangeError(
           `expected at most ${free(owner)} free bytes in ${pool} to be reserved, got ${bytes}`,
         )
-      outside -= shared.get(owner) ?? 0
+      const there = shared.get(owner) ?? 0
+      outside -= there
       shared.delete(owner)
+      takenOver.set(owner, there)
       put(owner, bytes)
     },
     correct: put,
-    release: (owner) => put(owner, 0),
+    release,
+    giveUp(owner) {
+      const there = takenOver.get(owner) ?? 0
+      release(owner)
+      if (there === 0) return
+      outside += there
+      shared.set(owner, there)
+    },
     get outside() {
       return outside
     },

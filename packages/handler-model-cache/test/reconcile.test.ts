@@ -185,6 +185,30 @@ test('what was unloaded after the question is not taken for what others hold', a
   expect(counted()).toBe(0)
 })
 
+test.for(['cancelled', 'failed'] as const)(
+  'a model that others have loaded counts as theirs again where a load of it is %s: nobody gets its room',
+  async (end) => {
+    const { preload, foreign, test: engine, counted } = openShared()
+    foreign.set('a', 60)
+    const first = preload('a')
+    const other = preload('c')
+    await settled()
+    await settled()
+    if (end === 'cancelled') first.cancel()
+    else engine.loads.of('a').reject(new ModelError('LOAD_FAILED', 'expected it to load'))
+    await expect(first).rejects.toThrow()
+    await settled()
+    expect([counted(), engine.loadsOf('c'), other.seen()]).toEqual([60, 0, 'waiting'])
+    // taken over by the next request as by the first
+    const again = preload('a', { force: true, priority: 3 })
+    await settled()
+    await settled()
+    engine.loads.of('a').resolve({})
+    await again
+    expect(counted()).toBe(60)
+  },
+)
+
 test('a model that we know and others loaded counts as theirs', async () => {
   const { loadAll, evict, foreign, test: engine, reconcile, counted } = openShared()
   await loadAll('a')
