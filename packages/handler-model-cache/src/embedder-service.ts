@@ -2,7 +2,7 @@ import { embedderOptions, fingerprintText, type EmbedderOptions } from '@mcp-wor
 import { canonicalJson, defineService } from '@mcp-worker/runtime'
 import type { Catalog } from './catalog.js'
 import { classify } from './classify.js'
-import { ModelError } from './errors.js'
+import { ModelError, refusalError } from './errors.js'
 import type { ModelCache } from './model-cache.js'
 import type { LoadedModel } from './engine.js'
 import { payloadSchema } from './payload.js'
@@ -52,8 +52,8 @@ export function createEmbedderService({
         const loadMs = how === 'hit' ? 0 : (cache.find(wish.engine, wish.model)?.loadMs ?? 0)
         return { done: await work(embedder, loadMs) }
       })
-      if (value === null)
-        throw new ModelError('NO_ROOM', `expected room for ${model}, got a refusal: ${arrival.kind}`)
+      if (arrival.kind === 'refused') throw refusalError(model, arrival.reason)
+      if (value === null) throw new Error(`${model} was given to nobody`)
       return value.done
     } catch (error) {
       signal.throwIfAborted()

@@ -9,8 +9,11 @@ import { settled } from './stepped-clock.js'
 
 const SERVER = { engine: 'openai', baseUrl: 'http://127.0.0.1:11434/v1', model: 'nomic' } as const
 
-function openService() {
-  const harness = openCache({ builtin: 10, nomic: 10 }, { name: 'embedder', automatic: true })
+function openService({ limit }: { readonly limit?: number } = {}) {
+  const harness = openCache(
+    { builtin: 10, nomic: 10 },
+    { name: 'embedder', automatic: true, ...(limit !== undefined && { limit }) },
+  )
   const { test: engine, cache } = harness
   const held: { end?: () => void } = {}
   const plain = engine.engine.load.bind(engine.engine)
@@ -103,4 +106,16 @@ test('a call that nobody waits for any more ends: its load where nobody else wai
   await settled()
   another.abort(reason)
   await expect(embedding).rejects.toBe(reason)
+})
+
+test('an embedder without room is a retryable fault that says what is in the way', async () => {
+  const { service, pin, test: engine } = openService({ limit: 15 })
+  await service.describe('nomic')
+  pin('nomic')
+  await expect(service.describe('builtin')).rejects.toMatchObject({
+    name: 'RetryableError',
+    code: 'NO_ROOM',
+    message: expect.stringContaining('got a refusal: pinned'),
+  })
+  expect(engine.loadsOf('builtin')).toBe(0)
 })
