@@ -9,6 +9,8 @@ export interface LetGoAround {
   readonly clock: CacheClock
   readonly observer: CacheObserver
   readonly unloadTimeoutMs: number
+  /** Idle time of a model that is loaded the next time, unless a request says otherwise; null: never for idleness. */
+  readonly keepAliveMs: number | null
   /** Aborted when the cache closes: unloads are given up then, the engines' `close` frees what they hold. */
   readonly closing: AbortSignal
   /** The entry has left memory: its bytes are free, and whoever waits for it is to be served. */
@@ -71,6 +73,8 @@ export function createLetGo(around: LetGoAround): LetGo {
       const isExpiry = hasExpired(entry)
       entry.cancelIdleTimer()
       forget(entry, clock.now())
+      // one that was lost comes back as it was
+      if (isExpiry) entry.keepAliveMs = around.keepAliveMs
       move(entry, 'absent', clock.now())
       if (isExpiry) around.observer.evicted(engine.name, model.modelId, 'idle')
       else around.observer.gone(engine.name, model.modelId, error)
@@ -101,6 +105,7 @@ function drain(
 async function leaveMemory(entry: ModelEntry, around: LetGoAround): Promise<void> {
   const { leaving } = entry
   await giveBack(entry, around)
+  entry.keepAliveMs = around.keepAliveMs
   move(entry, 'absent', around.clock.now())
   if (leaving) {
     around.observer.evicted(entry.engine.name, entry.model.modelId, leaving.reason)

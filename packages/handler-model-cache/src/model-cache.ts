@@ -184,11 +184,7 @@ async function use<T>(
   }
 }
 
-async function passOnKeepAlive(
-  entry: ModelEntry | null,
-  letGo: LetGo,
-  signal: AbortSignal,
-): Promise<void> {
+async function passOnKeepAlive(entry: ModelEntry | null, letGo: LetGo, signal: AbortSignal): Promise<void> {
   if (entry?.state !== 'ready' || entry.loaded === null || !entry.engine.sharedEndpoint) return
   const { loaded } = entry
   // in use: an endpoint that is told while it unloads would load the model anew

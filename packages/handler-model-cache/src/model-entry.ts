@@ -32,7 +32,7 @@ export interface ModelWish {
   readonly memoryBytes: number | null
   /** null: no warmup. */
   readonly warmup: WarmupWish | null
-  /** Idle time after which it is unloaded, in milliseconds; null: never for idleness; undefined: as it was, else as the options say. */
+  /** Idle time after which it is unloaded, in milliseconds; null: never for idleness; undefined: as it is for a model in memory, else as the options say. */
   readonly keepAliveMs: number | null | undefined
   /** Another spelling is tried where this one is not found: that is no failed request. */
   readonly isGuess: boolean

@@ -55,3 +55,27 @@ test('the time on a shared endpoint is left to the endpoint, which sees the uses
   await clock.step(60_000)
   expect(stateOf('a')).toBe('ready')
 })
+
+test('a model that went for idleness is loaded for the time of the options the next time', async () => {
+  const {
+    preload,
+    loadAll,
+    test: engine,
+    clock,
+    stateOf,
+  } = openCache(MODELS, {
+    settings: { keepAliveMs: 60_000 },
+  })
+  const asked = preload('a', { keepAliveMs: 0 })
+  await settled()
+  engine.loads.of('a').resolve({})
+  await asked
+  await clock.step(0)
+  engine.unloads.of('a').resolve()
+  await settled()
+  await loadAll('a')
+  await clock.step(59_999)
+  expect(stateOf('a')).toBe('ready')
+  await clock.step(1)
+  expect(stateOf('a')).toBe('unloading')
+})

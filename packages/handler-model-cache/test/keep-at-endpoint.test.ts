@@ -161,3 +161,18 @@ test('who joins while the endpoint is told of another keep_alive is heard too', 
   await Promise.all([first, second, third])
   expect(engine.log).toEqual(['load a', 'keep a 5000', 'keep a null'])
 })
+
+test.for([
+  { what: 'whose time was over', isOver: true, next: null },
+  { what: 'that was lost', isOver: false, next: 5000 },
+])('a model $what is loaded the next time for $next', async ({ isOver, next }) => {
+  const { preload, loadAll, cache, wishFor, test: engine } = openShared()
+  const asked = preload('a', { keepAliveMs: 5000 })
+  await settled()
+  engine.loads.of('a').resolve({})
+  await asked
+  engine.state.isOver = isOver
+  engine.kill('a')
+  await loadAll('a')
+  expect(cache.find(engine.engine, wishFor('a').model)?.keepAliveMs).toBe(next)
+})

@@ -196,7 +196,7 @@ test.for(['cancelled', 'failed'] as const)(
     await settled()
     if (end === 'cancelled') first.cancel()
     else engine.loads.of('a').reject(new ModelError('LOAD_FAILED', 'expected it to load'))
-    await expect(first).rejects.toThrow()
+    await expect(first).rejects.toThrow(end === 'cancelled' ? end : 'expected it to load')
     await settled()
     expect([counted(), engine.loadsOf('c'), other.seen()]).toEqual([60, 0, 'waiting'])
     // taken over by the next request as by the first
