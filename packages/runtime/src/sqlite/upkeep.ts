@@ -23,6 +23,8 @@ export function createUpkeep(
   let reapAt = clock.monotonic()
   let keysAt = clock.monotonic()
   let told = new Set<string>()
+  /** Something happened that was not told yet: after it a step of the same look may find the store away. */
+  let news = false
 
   /** Each cancel of a task in hand is told once. */
   function newCancels(): string[] {
@@ -62,18 +64,17 @@ export function createUpkeep(
     return recovered.length > 0
   }
 
-  /** Every quarter of a second. Answers whether tasks became ready. */
-  function housekeep(now: number): boolean {
-    if (now < reapAt) return false
+  /** Every quarter of a second. */
+  function housekeep(now: number): void {
+    if (now < reapAt) return
     reapAt = now + REAP_MS
-    const recovered = reapAndTell()
-    const late = store.anyLate() ? transact(() => store.expireLate()) : 0
+    if (reapAndTell()) news = true
+    if (store.anyLate() && transact(() => store.expireLate()) > 0) news = true
     if (now >= keysAt) {
       // where a slice was full there are more, and they come faster than one slice a minute
       const more = transact(() => store.forgetOldKeys()) > 0
       keysAt = more ? now : now + KEYS_MS
     }
-    return recovered || late > 0
   }
 
   return {
@@ -89,15 +90,16 @@ export function createUpkeep(
     recover: () => void reapAndTell(),
     look(): { readonly ready: boolean; readonly wake: Wake | null } {
       const seen = store.dataVersion()
-      const foreign = seen !== version
-      version = seen
-      if (foreign) {
+      if (seen !== version) {
+        version = seen
+        news = true
         store.paused.refresh()
         nextDue = store.nextDue()
       }
-      const due = clock.wall() >= nextDue && transact(makeDueReady) > 0
-      const recovered = housekeep(clock.monotonic())
-      const ready = foreign || due || recovered
+      if (clock.wall() >= nextDue && transact(makeDueReady) > 0) news = true
+      housekeep(clock.monotonic())
+      const ready = news
+      news = false
       return { ready, wake: ready ? wake(true) : null }
     },
   }
