@@ -27,7 +27,7 @@ export function keepSampling(around: Omit<UpkeepAround, 'everyMs' | 'log'>): () 
 
 /**
  * At its interval a look at the endpoints, after which what is missing of the warm list and of the pinned is loaded again. The next look waits for no
- * load: those may take minutes. Answers the function that stops it.
+ * load, and no load for a look that its endpoint keeps waiting: both may take minutes. Answers the function that stops it.
  */
 export function keepLooking(around: UpkeepAround): () => void {
   const { clock, everyMs } = around
@@ -35,15 +35,23 @@ export function keepLooking(around: UpkeepAround): () => void {
   const { signal } = stopping
   let cancel: (() => void) | null = null
   const bringMissing = createBringMissing(around, signal)
+  let isLooking = false
   const next = () => {
-    if (!signal.aborted) cancel = clock.after(everyMs, () => void look())
+    if (!signal.aborted) cancel = clock.after(everyMs, tick)
+  }
+  const tick = () => {
+    // a server says nothing while it loads: what is known to be missing elsewhere does not wait for that
+    if (isLooking) bringMissing()
+    else void look()
+    next()
   }
   const look = async () => {
+    isLooking = true
     for (const { what, error } of await lookAtEndpoints(around, signal))
       if (error !== null && !signal.aborted)
         around.log.warn('model_reconcile_failed', { what, error: error.message })
+    isLooking = false
     bringMissing()
-    next()
   }
   next()
   return () => {

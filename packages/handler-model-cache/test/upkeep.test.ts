@@ -1,5 +1,6 @@
 import type { InstrumentSpec, PluginLog, PluginMetrics } from '@mcp-worker/runtime'
 import { expect, onTestFinished, test } from 'vitest'
+import { createDeferred } from '../src/deferred.js'
 import { ModelError, type ModelErrorCode } from '../src/errors.js'
 import { openModelCache } from '../src/open-cache.js'
 import { optionsSchema } from '../src/options.js'
@@ -147,4 +148,31 @@ test('what could not be asked is logged, and asked again at the next time', asyn
   await clock.step(2 * EVERY_MS)
   const line = ['warn', 'model_reconcile_failed', { what: 'test:test', error: error.message }]
   expect(lines).toEqual([line, line])
+})
+
+test('an endpoint that keeps the look waiting keeps no lost model from being loaded again, and is asked once', async () => {
+  const { clock, engine, looks, started } = open(['a', 'b'])
+  await settled()
+  for (const name of ['a', 'b']) engine.loads.of(name).resolve({})
+  const { cache } = await started
+  const answering = createDeferred<void>()
+  const observe = engine.engine.observe
+  engine.engine.observe = async (within) => {
+    const answer = (await observe?.(within)) ?? []
+    await answering.promise
+    return answer
+  }
+  await clock.step(EVERY_MS)
+  const before = looks.count
+  // its process died: noticed without a look
+  engine.kill('a')
+  await clock.step(EVERY_MS)
+  expect([engine.loadsOf('a'), looks.count]).toEqual([2, before])
+  answering.resolve()
+  await settled()
+  await clock.step(EVERY_MS)
+  expect(looks.count).toBe(before + 1)
+  engine.loads.of('a').resolve({})
+  await settled()
+  expect([...cache.entries()].map(({ state }) => state)).toEqual(['ready', 'ready'])
 })
