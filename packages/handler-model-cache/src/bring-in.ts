@@ -88,6 +88,7 @@ function beginAttempt(entry: ModelEntry, clock: CacheClock): Attempt {
     totalBytes: null,
     isSized: false,
     estimatedBytes: null,
+    peakBytes: null,
     isLoading: false,
     isBlameless: false,
     lost: null,

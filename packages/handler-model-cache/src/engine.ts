@@ -24,6 +24,8 @@ export interface ModelRef {
 export interface ModelEstimate {
   /** What the loaded model will take of the pool, an estimate that is rather too high than too low. Above 0. */
   readonly bytes: number
+  /** What the load takes at its peak, where it takes more than what is measured after it: reserved also where that is known. Default: it does not. */
+  readonly peakBytes?: number
   /** What the content has, if the engine knows it without reading it all, or read it anyhow (a digest was asked for); null: unknown. */
   readonly digest: string | null
 }

@@ -73,6 +73,8 @@ export interface Attempt {
   isSized: boolean
   /** By the engine; null: not sized yet. */
   estimatedBytes: number | null
+  /** Of the load, by the engine; null: no more than the model takes, as far as is known. */
+  peakBytes: number | null
   /** The engine was asked to load: what ends before that is no load. */
   isLoading: boolean
   /** It failed by inputs of a request's own: nothing is wrong with the model. */

@@ -3,7 +3,7 @@ import type { Attempt, ModelEntry, ModelWish, Waiter } from './model-entry.js'
 import { refuseSome } from './refuse-some.js'
 
 /**
- * Finds missing and broken models, and settles what the load will take: as it measured the last time, else as the wish says, else the engine's estimate. Who
+ * Finds missing and broken models, and settles what the load will take: as it measured the last time or its load takes at the peak, else as the wish says, else the engine's estimate. Who
  * waits is held to its own word: who asks for another content than there is, or for more memory than there is, is told so, and the others go on. Answers
  * the wish to load by.
  */
@@ -29,7 +29,10 @@ export async function sizeUp(
     )
   const lead = [...entry.waiters][0]?.wish ?? first
   entry.estimatedBytes = lead.memoryBytes ?? attempt.estimatedBytes ?? 0
-  const bytes = measured ?? entry.estimatedBytes
+  // a first load that went beyond the limit by its peak went well: the whole pool has to do
+  const peak =
+    attempt.peakBytes === null ? 0 : Math.min(lead.memoryBytes ?? attempt.peakBytes, limit ?? Infinity)
+  const bytes = measured === null ? entry.estimatedBytes : Math.max(measured, peak)
   if (!fits(bytes)) throw tooLarge(bytes)
   return { wish: lead, bytes }
 }
@@ -48,7 +51,8 @@ async function findContent(entry: ModelEntry, attempt: Attempt): Promise<void> {
         ({ wish }) => isOther(wish.model.digest, digest),
         ({ wish }) => mismatch(wish, `${digest}`),
       )
-      Object.assign(attempt, { isSized: true, estimatedBytes: estimate.bytes })
+      const { bytes: estimatedBytes, peakBytes = null } = estimate
+      Object.assign(attempt, { isSized: true, estimatedBytes, peakBytes })
       entry.digest = digest
       return
     } catch (error) {

@@ -75,6 +75,33 @@ test('after a load the measured size counts in place of the estimate, the next t
   expect(counted()).toBe(45)
 })
 
+test.for([
+  { what: 'its peak', bytes: 90, evicted: true },
+  { what: 'the whole pool where its peak is beyond that', bytes: 150, memoryBytes: 60, evicted: true },
+  { what: 'what the wish says in place of its peak', bytes: 90, again: { memoryBytes: 50 }, evicted: false },
+])('a load that takes more than what stays is reserved $what, the next time too', async (one) => {
+  const { preload, loadAll, evict, cache, clock, test: engine, stateOf } = openCache({ a: 40, d: 30 })
+  engine.engine.estimate = async ({ modelId }) =>
+    modelId === 'a' ? { bytes: one.bytes, peakBytes: one.bytes, digest: null } : { bytes: 30, digest: null }
+  const first = preload('a', { memoryBytes: one.memoryBytes ?? null })
+  await settled()
+  engine.loads.of('a').resolve({})
+  await first
+  const gone = evict('a')
+  engine.unloads.of('a').resolve()
+  await gone
+  await loadAll('d')
+  await clock.step(1)
+  void preload('a', one.again).catch(() => {})
+  await settled()
+  expect(stateOf('d')).toBe(one.evicted ? 'unloading' : 'ready')
+  if (one.evicted) engine.unloads.of('d').resolve()
+  await settled()
+  engine.loads.of('a').resolve({})
+  await settled()
+  expect([...cache.pools()][0]?.ledger.total()).toBe(one.evicted ? 40 : 70)
+})
+
 test('a load that measured more than fits beside the others pushes the cheapest out before it is ready', async () => {
   const { preload, loadAll, test: engine, counted, stateOf } = openCache(MODELS)
   await loadAll('a')

@@ -90,13 +90,15 @@ test('measures what the process of the model takes', async () => {
 test('reserves for the peak of a load, not only for what stays', async () => {
   const { root, engine } = await openOnnx()
   writeOnnx(join(root, 'big.onnx'), 100)
-  const { bytes } = await engine.estimate(modelRef('big.onnx'), never)
+  const { bytes, peakBytes } = await engine.estimate(modelRef('big.onnx'), never)
   await engine.load(modelRef('big.onnx'), loadOptions())
   const [pid = 0] = await onnxChildren()
   const status = await readFile(`/proc/${pid}/status`, 'utf8')
   const peak = Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024
   expect(peak).toBeGreaterThan(200 * mebibyte)
   expect(peak).toBeLessThanOrEqual(bytes)
+  // also when what stays is known
+  expect(peakBytes).toBe(bytes)
 })
 
 test('reports how much is read while it loads', async () => {

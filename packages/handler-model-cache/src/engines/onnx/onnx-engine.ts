@@ -78,7 +78,8 @@ export function createOnnxEngine({ root, threads, providers }: OnnxEngineOptions
     sharedEndpoint: false,
     async estimate(model, signal) {
       const { bytes, digest } = await inspect(model, signal)
-      return { bytes: Math.ceil(processBytes + peakPerByte * bytes), digest }
+      const peakBytes = Math.ceil(processBytes + peakPerByte * bytes)
+      return { bytes: peakBytes, peakBytes, digest }
     },
     load,
     async close() {
