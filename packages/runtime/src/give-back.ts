@@ -1,7 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Clock } from './clock.js'
 import type { QueueDriver } from './queue.js'
-import { untilStored } from './until-stored.js'
+import { untilStored, untilTime } from './until-stored.js'
 
 export interface GiveBackAround {
   readonly queue: Pick<QueueDriver, 'settle'>
@@ -17,8 +16,7 @@ export async function giveBack(
   fences: readonly string[],
   { queue, clock, leaseMs }: GiveBackAround,
 ): Promise<void> {
-  const giveUpAt = clock.monotonic() + leaseMs
-  const pause = async (ms: number) => clock.monotonic() + ms < giveUpAt && sleep(ms, true)
+  const pause = untilTime(clock, clock.monotonic() + leaseMs)
   const release = (fence: string) => untilStored(() => queue.settle(fence, { kind: 'release' }), pause)
   await Promise.allSettled(fences.map(release))
 }

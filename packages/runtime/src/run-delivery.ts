@@ -9,7 +9,6 @@
  * `perform` answers what happened and never throws; settling stands outside of it, so that a fault of the queue is never booked on the
  * handler; metrics, logs and waiters come after the settle, so that nobody hears of what may not have been stored.
  */
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { crashPoint } from './crash-point.js'
 import type { Clock } from './clock.js'
@@ -22,7 +21,7 @@ import type { QueueDriver } from './queue.js'
 import type { KnownType } from './registry.js'
 import { createReports, type DeliveryReports } from './reports.js'
 import type { Delivery, Settlement } from './task.js'
-import { untilAborted, untilStored } from './until-stored.js'
+import { untilAborted, untilStored, untilTime } from './until-stored.js'
 
 export interface DeliverySurroundings {
   readonly queue: QueueDriver
@@ -187,8 +186,7 @@ async function settle(
   settlement: Settlement,
   around: DeliverySurroundings,
 ): Promise<Settled> {
-  const giveUpAt = around.clock.monotonic() + around.leaseMs
-  const pause = async (ms: number) => around.clock.monotonic() + ms < giveUpAt && sleep(ms, true)
+  const pause = untilTime(around.clock, around.clock.monotonic() + around.leaseMs)
   try {
     const { answer, unsure } = await untilStored(() => around.queue.settle(delivery.fence, settlement), pause)
     return unsure ? 'settled' : answer

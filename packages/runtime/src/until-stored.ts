@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Clock } from './clock.js'
 import { isWorkerError } from './errors.js'
 
 const FIRST_PAUSE_MS = 50
@@ -35,4 +36,9 @@ export async function untilStored<T>(
 /** Asking again is of use until the signal aborts; made at the first pause only. */
 export function untilAborted(signal: () => AbortSignal): (ms: number) => Promise<boolean> {
   return (ms) => sleep(ms, true, { signal: signal() }).catch(() => false)
+}
+
+/** Asking again is of use until this monotonic time. */
+export function untilTime(clock: Clock, at: number): (ms: number) => Promise<boolean> {
+  return async (ms) => clock.monotonic() + ms < at && sleep(ms, true)
 }
